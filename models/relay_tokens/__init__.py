@@ -1,0 +1,37 @@
+"""Relay-token segmentation models: a local and a global crop, read together."""
+
+from __future__ import annotations
+
+from relay_tokens.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from relay_tokens.config import Exchange, RelayConfig
+from relay_tokens.errors import UserError
+from relay_tokens.loss import LossTerms, RelayLoss
+from relay_tokens.metadata import ModelMetadata, Normalization
+from relay_tokens.output import BranchAttention, RelayAttention, RelayOutput
+from relay_tokens.schema import IGNORE_INDEX, PALETTE, ClassSchema, SegmentationClass
+from relay_tokens.segmenter import RelaySegmenter
+from relay_tokens.zoo import load_model, zoo_folder, zoo_names
+
+__all__ = [
+    "IGNORE_INDEX",
+    "PALETTE",
+    "BranchAttention",
+    "Checkpoint",
+    "ClassSchema",
+    "Exchange",
+    "LossTerms",
+    "ModelMetadata",
+    "Normalization",
+    "RelayAttention",
+    "RelayConfig",
+    "RelayLoss",
+    "RelayOutput",
+    "RelaySegmenter",
+    "SegmentationClass",
+    "UserError",
+    "load_checkpoint",
+    "load_model",
+    "save_checkpoint",
+    "zoo_folder",
+    "zoo_names",
+]

@@ -1,0 +1,134 @@
+"""Relay tokens through a plain Vision Transformer of timm."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from typing import cast
+
+import torch
+from timm.layers.attention import Attention
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+
+from relay_tokens.attention import RecordedAttention, attend_recording
+from relay_tokens.config import RelayConfig
+from relay_tokens.errors import UserError
+from relay_tokens.exchange import BlockAttention, BlockResult, Tokens, run_blocks
+from relay_tokens.output import RelayAttention
+
+
+class PatchTokens(nn.Module):
+    """One branch's patch embedding and position embedding."""
+
+    def __init__(self, vit: VisionTransformer) -> None:
+        super().__init__()
+        self.patch_embed = copy.deepcopy(vit.patch_embed)
+        self.norm_pre = copy.deepcopy(vit.norm_pre)
+        prefix: list[Tensor] = [t for t in (vit.cls_token, vit.reg_token) if t is not None]
+        tokens = torch.cat(prefix, dim=1) if prefix else torch.zeros(1, 0, vit.embed_dim)
+        positions = _positions(vit)
+        # A class or register token's position is a constant: folded in here.
+        num_prefix = tokens.shape[1]
+        self.prefix = nn.Parameter((tokens + positions[:, :num_prefix]).detach().clone())
+        self.positions = nn.Parameter(positions[:, num_prefix:].detach().clone())
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(B, band, crop, crop)`` to ``(B, prefix + patch, channel)``."""
+        patches = self.patch_embed(image) + self.positions
+        prefix = self.prefix.expand(len(patches), -1, -1)
+        tokens: Tensor = self.norm_pre(torch.cat([prefix, patches], dim=1))
+        return tokens
+
+
+def _positions(vit: VisionTransformer) -> Tensor:
+    """Position embedding ``(1, prefix + patch, channel)``; zeros where there is none."""
+    patches = vit.patch_embed.num_patches
+    whole = torch.zeros(1, vit.num_prefix_tokens + patches, vit.embed_dim)
+    if vit.pos_embed is not None:
+        whole[:, -vit.pos_embed.shape[1] :] = vit.pos_embed.detach()
+    return whole
+
+
+class ViTRelayBackbone(nn.Module):
+    """Both branches of a Vision Transformer, sharing every block.
+
+    As in the authors' code the final norm is left out: the head reads the last
+    block's tokens.
+    """
+
+    def __init__(self, config: RelayConfig, vit: VisionTransformer) -> None:
+        super().__init__()
+        if not all(type(block) is Block for block in vit.blocks):
+            raise UserError(
+                f"Backbone {config.backbone} has blocks of another kind than a plain ViT; "
+                "choose a vit_* backbone with plain blocks."
+            )
+        self.exchange = config.exchange
+        self.channels: int = vit.embed_dim
+        self.stride: int = vit.patch_embed.patch_size[0]
+        self.grid: tuple[int, int] = vit.patch_embed.grid_size
+        self.attention_strides = (self.stride,) * len(vit.blocks)
+        self.local_embedding = PatchTokens(vit)
+        self.global_embedding = None if config.is_single_scale else PatchTokens(vit)
+        relay = 0 if config.is_single_scale else config.num_relay_tokens
+        self.relay_tokens = nn.Parameter(torch.empty(1, relay, vit.embed_dim))
+        nn.init.trunc_normal_(self.relay_tokens, std=0.02)
+        self.blocks = vit.blocks
+
+    def forward(
+        self, local: Tensor, global_: Tensor | None, record: bool
+    ) -> tuple[Tensor, Tensor | None, RelayAttention | None]:
+        """Features ``(B, channel, rows, cols)`` of both branches, and attention."""
+        wide = None if self.global_embedding is None else self.global_embedding(global_)
+        relay = self.relay_tokens.expand(len(local), -1, -1)
+        tokens = Tokens(self.local_embedding(local), wide, relay)
+        blocks = [partial(run_block, cast(Block, block), self.grid) for block in self.blocks]
+        out = run_blocks(blocks, tokens, self.exchange, record)
+        global_map = None if out.global_ is None else self._to_map(out.global_)
+        return self._to_map(out.local), global_map, out.attention()
+
+    def _to_map(self, tokens: Tensor) -> Tensor:
+        rows, cols = self.grid
+        return torch.unflatten(tokens[:, -rows * cols :].mT, 2, (rows, cols))
+
+
+def run_block(
+    block: Block, grid: tuple[int, int], tokens: Tensor, relay: Tensor, record: bool
+) -> BlockResult:
+    """Join, run one transformer block, part.
+
+    Parameters
+    ----------
+    tokens
+        ``(B, prefix + patch, channel)``.
+    relay
+        ``(B, relay token, channel)``; placed before the branch's tokens.
+    """
+    joined = torch.cat([relay, tokens], dim=1)
+    count = relay.shape[1]
+    if not record:
+        joined = block(joined)
+        return BlockResult(joined[:, count:], joined[:, :count], None)
+    mixed, seen = _attend(cast(Attention, block.attn), block.norm1(joined), count)
+    joined = joined + block.drop_path1(block.ls1(mixed))
+    joined = joined + block.drop_path2(block.ls2(block.mlp(block.norm2(joined))))
+    return BlockResult(joined[:, count:], joined[:, :count], _on_grid(seen, grid))
+
+
+def _attend(attn: Attention, x: Tensor, count: int) -> tuple[Tensor, RecordedAttention]:
+    """Run timm's ``Attention.forward``, recording the first ``count`` tokens."""
+    qkv = torch.unflatten(attn.qkv(x), 2, (3, attn.num_heads, attn.head_dim)).permute(2, 0, 3, 1, 4)
+    q, k, v = qkv.unbind(0)
+    seen = attend_recording(attn.q_norm(q), attn.k_norm(k), v, slice(0, count), attn.scale)
+    mixed = attn.norm(seen.mixed.transpose(1, 2).flatten(2))
+    if attn.gate is not None:
+        mixed = mixed * attn.gate(x).sigmoid()
+    return attn.proj_drop(attn.proj(mixed)), seen
+
+
+def _on_grid(seen: RecordedAttention, grid: tuple[int, int]) -> BlockAttention:
+    patches = grid[0] * grid[1]
+    rows = torch.unflatten(seen.rows[..., -patches:], 3, grid)
+    columns = torch.unflatten(seen.columns[:, :, -patches:].mT, 3, grid)
+    return BlockAttention(rows, columns)

@@ -1,0 +1,39 @@
+"""Models that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relay_tokens.checkpoint import CONFIG, Checkpoint, load_checkpoint
+from relay_tokens.errors import UserError
+
+_FOLDER = Path(__file__).parent
+
+
+def zoo_names() -> tuple[str, ...]:
+    """Names of the models that come with the package, in alphabetical order."""
+    return tuple(sorted(p.parent.name for p in _FOLDER.glob(f"*/{CONFIG}")))
+
+
+def zoo_folder(name: str) -> Path:
+    """Folder of one of :func:`zoo_names`."""
+    return _FOLDER / name
+
+
+def load_model(name_or_folder: str | Path) -> Checkpoint:
+    """Load a model of the zoo by name, or any model by its folder.
+
+    Raises
+    ------
+    UserError
+        When it is neither, or the folder's files are damaged.
+    """
+    if str(name_or_folder) in zoo_names():
+        return load_checkpoint(zoo_folder(str(name_or_folder)))
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        raise UserError(
+            f"There is no model {str(name_or_folder)!r}: name a folder, "
+            f"or one of {', '.join(zoo_names()) or 'the zoo, which is empty'}."
+        )
+    return load_checkpoint(folder)
