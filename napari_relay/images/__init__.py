@@ -1,0 +1,8 @@
+"""Images that are read lazily, at several resolutions, one reader a file family."""
+
+from __future__ import annotations
+
+from napari_relay.images.opening import image_suffixes, open_image
+from napari_relay.images.pyramid import Patch, PyramidImage
+
+__all__ = ["Patch", "PyramidImage", "image_suffixes", "open_image"]

@@ -1,0 +1,184 @@
+"""A lazily read image at several resolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import dask.array as da
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_relay.geometry import Window, reflect_indices
+
+
+class PixelArray(Protocol):
+    """One level as its reader knows it; safe to index from several threads."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns, bands."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Data type of the pixels, in native byte order."""
+
+    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.generic]:
+        """Pixels ``(y, x, band)`` of three slices with step 1."""
+
+
+class Patch(NamedTuple):
+    """Pixels read from a window, and which of them are real."""
+
+    pixels: NDArray[np.generic]
+    """``(rows, cols, band)`` in the image's own data type."""
+    valid: NDArray[np.bool_]
+    """``(rows, cols)``: inside the image, finite, and not nodata in every band."""
+
+
+@dataclass(frozen=True, eq=False)
+class PyramidImage:
+    """An image whose pixels are read when they are asked for.
+
+    The levels are Dask arrays over files; only a PNG, JPEG or BMP of at most
+    1024 pixels a side is kept in memory. Two images are equal only if they are
+    the same object.
+    """
+
+    levels: tuple[da.Array, ...]
+    """From full resolution to coarsest, each ``(y, x, band)``."""
+    factors: tuple[float, ...]
+    """Level-0 pixels a pixel of each level; 1.0 first, rising."""
+    bands: tuple[str, ...]
+    """Name of each band."""
+    source: Path
+    """The file or folder that was opened."""
+    pixel_size: tuple[float, float] | None = None
+    """``(row, col)`` size of a level-0 pixel in :attr:`unit`; positive."""
+    unit: str | None = None
+    """``"um"``, ``"m"`` or ``"degree"``."""
+    crs: str | None = None
+    """Coordinate reference system, e.g. ``"EPSG:32648"``."""
+    affine: tuple[float, float, float, float, float, float] | None = None
+    """``x = a·col + b·row + c``, ``y = d·col + e·row + f`` of a pixel's
+    upper-left corner in :attr:`crs` (GDAL's pixel-is-area; rasterio's order)."""
+    nodata: float | None = None
+    """Value of a pixel without data; NaN is always without data."""
+    arrays: tuple[PixelArray, ...] = field(default=(), repr=False)
+    """What the levels read from, one each, or nothing: :meth:`read` then spares
+    Dask's bookkeeping, which costs more than the pixels of a small window."""
+
+    def __post_init__(self) -> None:
+        if len(self.levels) != len(self.factors) or self.factors[0] != 1:
+            raise ValueError(f"factors {self.factors} do not fit {len(self.levels)} levels")
+        if any(level.ndim != 3 or level.shape[2] != len(self.bands) for level in self.levels):
+            raise ValueError(f"levels are not (y, x, {len(self.bands)} bands)")
+        if any(0 in level.shape for level in self.levels):
+            raise ValueError("a level has no pixels")
+        if self.arrays and [a.shape for a in self.arrays] != [lv.shape for lv in self.levels]:
+            raise ValueError("arrays do not fit the levels")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of level 0."""
+        height, width, _ = self.levels[0].shape
+        return height, width
+
+    @property
+    def window(self) -> Window:
+        """The whole image."""
+        return Window(0, 0, *self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Data type of the pixels."""
+        found: np.dtype[np.generic] = np.dtype(self.levels[0].dtype)
+        return found
+
+    def level_for(self, downsample: float) -> int:
+        """Coarsest level that is no coarser than ``downsample`` (>= 1).
+
+        A millesimal of slack lets a slide's 4.0003 serve a factor of 4.
+        """
+        fitting = [k for k, factor in enumerate(self.factors) if factor <= downsample * 1.001]
+        return max(fitting, default=0)
+
+    def read(self, window: Window, level: int = 0) -> Patch:
+        """Read a window at one level; outside the image it is padded by reflection.
+
+        May be called from several threads at once.
+
+        Parameters
+        ----------
+        window
+            Level-0 pixels; any part may lie outside.
+        level
+            Index into :attr:`levels`. At a level with factor ``f`` the result
+            has ``round(height / f)`` rows (at least 1, or none for a height of
+            0) from row ``round(y0 / f)``, and columns likewise.
+
+        Returns
+        -------
+        Patch
+            ``pixels`` ``(rows, cols, band)`` and ``valid`` ``(rows, cols)``.
+
+        Raises
+        ------
+        UserError
+            When the file turns out to be damaged there.
+        """
+        factor, (height, width, bands) = self.factors[level], self.levels[level].shape
+        rows, inside_rows = _span(window.y0, window.height, factor, height)
+        cols, inside_cols = _span(window.x0, window.width, factor, width)
+        inside = inside_rows[:, None] & inside_cols[None, :]
+        if not inside.size:
+            return Patch(np.empty((rows.size, cols.size, bands), self.dtype), inside)
+        top, left = int(rows.min()), int(cols.min())
+        block = self._block(level, slice(top, int(rows.max()) + 1), slice(left, cols.max() + 1))
+        pixels = block if inside.all() else block[rows - top][:, cols - left]
+        return Patch(pixels, inside & has_data(pixels, self.nodata))
+
+    def _block(self, level: int, rows: slice, cols: slice) -> NDArray[np.generic]:
+        """Pixels of two slices that lie inside the level."""
+        if self.arrays:
+            return self.arrays[level][rows, cols, slice(None)]
+        # The caller is itself a worker thread: a second pool would only compete with it.
+        lazy = self.levels[level][rows, cols]
+        return np.asarray(lazy.compute(scheduler="synchronous"))
+
+
+def has_data(pixels: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_]:
+    """Which pixels are finite in every band and not ``nodata`` in every band.
+
+    Parameters
+    ----------
+    pixels
+        ``(rows, cols, band)``.
+    nodata
+        Value of a pixel without data, or None.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        ``(rows, cols)``.
+    """
+    valid = np.ones(pixels.shape[:2], dtype=bool)
+    if np.issubdtype(pixels.dtype, np.inexact):
+        valid &= np.isfinite(pixels).all(axis=2)
+    if nodata is not None:
+        # A whole number is compared in the integers' own type: faster, and exact in 64 bits.
+        whole = pixels.dtype.kind in "ui" and float(nodata).is_integer()
+        valid &= (pixels != (int(nodata) if whole else nodata)).any(axis=2)
+    return valid
+
+
+def _span(
+    start: int, length: int, factor: float, size: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Indices along one axis of a level, folded into it, and which needed no folding."""
+    first = round(start / factor)
+    count = max(round(length / factor), 1) if length > 0 else 0
+    wanted = np.arange(first, first + count)
+    inside = (wanted >= 0) & (wanted < size)
+    return reflect_indices(first, first + count, size), inside
