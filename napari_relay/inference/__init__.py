@@ -1,0 +1,25 @@
+"""Local and global crops, tiled prediction, and the store it fills."""
+
+from __future__ import annotations
+
+from napari_relay.inference.attention import AttentionMap
+from napari_relay.inference.crops import CropPair, check_fit, read_crop_pair
+from napari_relay.inference.devices import autocast_dtype, choose_device, reserve_gui_core
+from napari_relay.inference.options import PredictOptions, tile_grid
+from napari_relay.inference.prediction import TileResult, predict
+from napari_relay.inference.store import PredictionStore
+
+__all__ = [
+    "AttentionMap",
+    "CropPair",
+    "PredictOptions",
+    "PredictionStore",
+    "TileResult",
+    "autocast_dtype",
+    "check_fit",
+    "choose_device",
+    "predict",
+    "read_crop_pair",
+    "reserve_gui_core",
+    "tile_grid",
+]

@@ -1,0 +1,65 @@
+"""Where a model runs, and in which number format."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import torch
+
+from relay_tokens.errors import UserError
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn a name into a device that is there.
+
+    Parameters
+    ----------
+    name
+        ``auto`` (the fastest there is), or ``cpu``, ``cuda``, ``cuda:1``,
+        ``mps`` ...
+
+    Raises
+    ------
+    UserError
+        When there is no such device.
+    """
+    if name == "auto":
+        return torch.device(_fastest())
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"There is no device {name!r} here; choose 'auto', which takes {_fastest()!r}."
+        ) from error
+    return device
+
+
+def _fastest() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def autocast_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype | None:
+    """Number format of the forward pass; None: the model's own, float32.
+
+    ``auto`` is bfloat16 on a CUDA device and float32 elsewhere.
+    """
+    if precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" else None
+    formats = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision not in formats:
+        raise UserError(f"precision is {precision!r}; it must be auto or {', '.join(formats)}.")
+    return formats[precision]
+
+
+def reserve_gui_core() -> None:
+    """Let torch use one core less than there are (at least one).
+
+    To be called once by a program with a window; it holds for the process.
+    """
+    torch.set_num_threads(max((os.cpu_count() or 1) - 1, 1))

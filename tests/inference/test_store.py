@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_relay.geometry import Window
+from napari_relay.inference import PredictionStore, PredictOptions, predict
+from napari_relay.inference.levels import MaskPyramid, create_levels, padded_shape
+from relay_tokens import UserError
+
+from .samples import make_image, noise, tiny_relay, value_checkpoint, value_image
+
+CPU = PredictOptions(device="cpu", attention=False)
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(1, 300_000), width=st.integers(1, 300_000))
+def test_every_level_halves_exactly_and_the_padding_is_small(height: int, width: int) -> None:
+    rows, cols = padded_shape((height, width))
+    step = 1
+    while max(rows, cols) // step > 1024:
+        step *= 2
+        assert rows % step == cols % step == 0
+    assert 0 <= rows - height < step
+    assert 0 <= cols - width < step
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    height=st.integers(1, 3000),
+    width=st.integers(4200, 5200),
+    stride=st.sampled_from([700, 1000, 1333]),
+    seed=st.integers(0, 9),
+)
+def test_each_level_holds_every_second_pixel_of_the_one_below_after_reopening_too(
+    tmp_path_factory: pytest.TempPathFactory, height: int, width: int, stride: int, seed: int
+) -> None:
+    path = tmp_path_factory.mktemp("levels")
+    create_levels(zarr.create_group(path), "labels", (height, width), 255)
+    pyramid = MaskPyramid(zarr.open_group(path)["labels"])
+    truth = np.random.default_rng(seed).integers(0, 9, (height, width)).astype(np.uint8)
+    for y in range(0, height, stride):
+        for x in range(0, width, stride):
+            part = truth[y : y + stride, x : x + stride]
+            pyramid.write(Window(y, x, *part.shape), part)
+    pyramid.flush()
+    expected = np.full(padded_shape((height, width)), 255, np.uint8)
+    expected[:height, :width] = truth
+    for opened in (pyramid, MaskPyramid(zarr.open_group(path)["labels"])):
+        for level, array in enumerate(opened.levels):
+            np.testing.assert_array_equal(np.asarray(array[:]), expected[:: 2**level, :: 2**level])
+    assert isinstance(pyramid.levels[-1], np.ndarray)
+    assert isinstance(pyramid.levels[0], zarr.Array)
+
+
+def test_levels_in_memory_change_in_place(tmp_path: Path) -> None:
+    image, checkpoint = value_image(100, 100), value_checkpoint()
+    store = PredictionStore.create(tmp_path / "s", image, checkpoint, CPU)
+    before = store.labels[-1]
+    assert (np.asarray(before) == 255).all()
+    list(predict(checkpoint, image, store, options=CPU))
+    assert store.labels[-1] is before
+    np.testing.assert_array_equal(before[:100, :100], image.levels[0][..., 0].compute())
+
+
+def test_other_programs_see_all_levels_after_a_run(tmp_path: Path) -> None:
+    image, checkpoint = value_image(1100, 300), value_checkpoint()
+    store = PredictionStore.create(tmp_path / "s", image, checkpoint, CPU)
+    list(predict(checkpoint, image, store, options=CPU))
+    group = zarr.open_group(tmp_path / "s", mode="r")
+    for name, mine in (("labels", store.labels), ("confidence", store.confidence)):
+        assert len(mine) == 2
+        for level, array in enumerate(mine):
+            np.testing.assert_array_equal(group[f"{name}/{level}"][:], np.asarray(array))
+
+
+@pytest.mark.parametrize(
+    ("seed", "pixels", "halo", "attention", "reason"),
+    [
+        (1, 0, 16, True, "other weights"),
+        (0, 1, 16, True, "another image"),
+        (0, 0, 0, True, "another halo"),
+        (0, 0, 16, False, "another setting for attention"),
+    ],
+)
+def test_a_store_of_something_else_is_refused_with_the_reason(
+    tmp_path: Path, seed: int, pixels: int, halo: int, attention: bool, reason: str
+) -> None:
+    options = PredictOptions(device="cpu", halo=16)
+    PredictionStore.create(tmp_path / "s", make_image(noise(90, 90)), tiny_relay(0), options)
+    image = make_image(noise(90, 90, seed=pixels))
+    wanted = PredictOptions(device="cpu", halo=halo, attention=attention)
+    with pytest.raises(UserError, match=reason):
+        PredictionStore.open_or_create(tmp_path / "s", image, tiny_relay(seed), wanted)
+
+
+def test_the_same_image_model_and_settings_open_the_same_store(tmp_path: Path) -> None:
+    made = PredictionStore.create(tmp_path / "s", make_image(noise(90, 90)), tiny_relay(0))
+    found = PredictionStore.open_or_create(
+        tmp_path / "s", make_image(noise(90, 90)), tiny_relay(0), PredictOptions(batch_size=9)
+    )
+    assert found.header == made.header
+    assert found.classes.names == ("class 0", "class 1", "class 2")
+
+
+def test_a_folder_with_something_in_it_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="exists already"):
+        PredictionStore.create(tmp_path / "s", value_image(9, 9), value_checkpoint(), CPU)
+    assert (tmp_path / "s" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("content", [None, "{}", "not json"])
+def test_what_is_no_store_is_refused_by_name(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "s").mkdir()
+        (tmp_path / "s" / "zarr.json").write_text(content)
+    with pytest.raises(UserError, match=r"/s is not a prediction"):
+        PredictionStore.open(tmp_path / "s")
+
+
+def test_a_halo_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    for halo, words in ((17, "choose 0 to 16"), (8, "multiple of 16 or switch attention off")):
+        with pytest.raises(UserError, match=words):
+            PredictionStore.create(
+                tmp_path / "s", make_image(noise(90, 90)), tiny_relay(), PredictOptions(halo=halo)
+            )
+    assert not [p for p in tmp_path.iterdir() if p.name != "home"]
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    image, checkpoint = value_image(600, 600), value_checkpoint()
+    store = PredictionStore.create(tmp_path / "s", image, checkpoint, CPU)
+    tiles = predict(checkpoint, image, store, options=CPU)
+    next(tiles)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"no room left to write .*what is finished is kept"):
+            list(tiles)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    again = PredictionStore.open(tmp_path / "s")
+    assert 0 < again.finished.sum() < again.finished.size
+    list(predict(checkpoint, image, again, options=CPU))
+    np.testing.assert_array_equal(
+        again.read_labels(image.window), image.levels[0][..., 0].compute()
+    )
+    assert not list((tmp_path / "s").rglob("*.partial"))
+
+
+def test_a_huge_store_is_made_at_once_and_small(tmp_path: Path) -> None:
+    huge = make_image(np.zeros((2, 2, 3), np.uint8), num_levels=1)
+    level = huge.levels[0].map_blocks(lambda block: block, dtype=np.uint8)
+    level = level.repeat(50_000, axis=0).repeat(50_000, axis=1)
+    image = type(huge)((level, huge.levels[0]), (1.0, 50_000.0), huge.bands, huge.source)
+    store = PredictionStore.create(tmp_path / "s", image, tiny_relay(), PredictOptions())
+    assert store.shape == (100_000, 100_000)
+    assert sum(f.stat().st_size for f in (tmp_path / "s").rglob("*") if f.is_file()) < 200_000
+    assert sum(a.nbytes for a in store.labels if isinstance(a, np.ndarray)) < 25e6
