@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay_tokens.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from relay_tokens.checkpoint import Checkpoint, load_checkpoint, load_metadata, save_checkpoint
 from relay_tokens.config import Exchange, RelayConfig
 from relay_tokens.errors import UserError
 from relay_tokens.loss import LossTerms, RelayLoss
@@ -30,6 +30,7 @@ __all__ = [
     "SegmentationClass",
     "UserError",
     "load_checkpoint",
+    "load_metadata",
     "load_model",
     "save_checkpoint",
     "zoo_folder",

@@ -87,17 +87,32 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         When a file is missing or damaged, or a field does not fit; it is named.
     """
     folder = Path(folder)
+    config, metadata = _describe(folder)
+    model = RelaySegmenter(config)
+    _load_weights(model, folder / WEIGHTS)
+    return Checkpoint(model.eval(), metadata)
+
+
+def load_metadata(folder: str | Path) -> ModelMetadata:
+    """Read only what a model is for; its weights stay on disk.
+
+    Raises
+    ------
+    UserError
+        When the folder holds no model, or its configuration is damaged.
+    """
+    return _describe(Path(folder))[1]
+
+
+def _describe(folder: Path) -> tuple[RelayConfig, ModelMetadata]:
     document = _read_config(folder)
     try:
         config = RelayConfig.from_json(json.dumps(document["model"]))
-        metadata = _metadata(document["metadata"])
+        return config, _metadata(document["metadata"])
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder / CONFIG} is not a model's configuration ({error}); save the model again."
         ) from error
-    model = RelaySegmenter(config)
-    _load_weights(model, folder / WEIGHTS)
-    return Checkpoint(model.eval(), metadata)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -157,4 +157,5 @@ def _whole(path: Path) -> Iterator[Path]:
             f"{path} cannot be written ({error.strerror or error}); {remedy}."
         ) from error
     finally:
-        scratch.unlink(missing_ok=True)
+        if scratch.exists():
+            scratch.unlink()

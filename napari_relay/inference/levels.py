@@ -26,7 +26,8 @@ def padded_shape(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def _level_count(shape: tuple[int, int]) -> int:
-    return max(math.ceil(math.log2(max(shape) / _COARSEST)), 0) + 1
+    """At least two: napari shows one level as another kind of layer."""
+    return max(math.ceil(math.log2(max(shape) / _COARSEST)), 1) + 1
 
 
 def create_levels(group: zarr.Group, name: str, shape: tuple[int, int], fill: int) -> None:
