@@ -10,3 +10,8 @@ _FOLDER = Path(__file__).parent / "sample_data"
 def sample_slide() -> Path:
     """A real H&E slide, 2220 × 2967 px at 0.499 µm (OpenSlide's test data, CC0-1.0)."""
     return _FOLDER / "CMU-1-Small-Region.svs"
+
+
+def sample_terrain() -> Path:
+    """Synthetic terrain, 768 × 768 px of 1 m (made by ``scripts/sample_terrain.py``)."""
+    return _FOLDER / "synthetic-terrain.tif"

@@ -1,0 +1,264 @@
+"""The state of one open image: its model, prediction and corrections. Knows no Qt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from psygnal import Signal, SignalGroup
+
+from napari_relay.annotation import Autosaver, CorrectionStore
+from napari_relay.folders import data_folder
+from napari_relay.geometry import Window
+from napari_relay.images import PyramidImage
+from napari_relay.inference import (
+    PredictionStore,
+    PredictOptions,
+    TileResult,
+    check_fit,
+    predict,
+)
+from napari_relay.inference.fingerprints import image_fingerprint, model_fingerprint
+from napari_relay.training import FinetuneOptions, FinetuneProgress, finetune
+from relay_tokens import Checkpoint, UserError, load_checkpoint, save_checkpoint
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One state of a model: as it was loaded, or after a fine-tuning."""
+
+    name: str
+    """Name of the model it descends from."""
+    number: int
+    """0: as loaded; then one more for each accepted fine-tuning."""
+    folder: Path | None
+    """Where it is saved; None for version 0, which stays where it was."""
+
+    @property
+    def label(self) -> str:
+        """What a person reads: ``tissue-vit-tiny`` or ``tissue-vit-tiny · version 2``."""
+        return f"{self.name} · version {self.number}" if self.number else self.name
+
+
+class SessionEvents(SignalGroup):
+    """What layers and panels follow. All are emitted on the main thread."""
+
+    model_changed = Signal()
+    """Another model or version is in use; the prediction and corrections may be other ones."""
+    tile_predicted = Signal(TileResult)
+    """A tile is on disk and can be shown."""
+
+
+class Session:
+    """One image with its model versions, predictions and corrections on disk.
+
+    Parameters
+    ----------
+    image
+        What is worked on.
+    folder
+        Where everything is kept; by default a folder of this image in
+        :func:`napari_relay.folders.data_folder`, found again at the next opening
+        wherever the image was moved to.
+    options
+        How predictions are run.
+    """
+
+    def __init__(
+        self,
+        image: PyramidImage,
+        folder: Path | None = None,
+        options: PredictOptions | None = None,
+    ) -> None:
+        self.events = SessionEvents()
+        self.image = image
+        self.options = options or PredictOptions()
+        self._fingerprint = image_fingerprint(image)
+        named = f"{image.source.stem}-{self._fingerprint}"
+        self.folder = folder or data_folder() / "sessions" / named
+        self._base: Checkpoint | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._version: ModelVersion | None = None
+        self._store: PredictionStore | None = None
+        self._corrections: CorrectionStore | None = None
+        self._autosaver: Autosaver | None = None
+
+    # --- the model
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The model in use; None before one is chosen."""
+        return self._checkpoint
+
+    @property
+    def version(self) -> ModelVersion | None:
+        """Which version of the model is in use."""
+        return self._version
+
+    def use_model(
+        self, checkpoint: Checkpoint, on_save_error: Callable[[UserError], None] | None = None
+    ) -> None:
+        """Work with a model from here on, as it was loaded.
+
+        Earlier predictions of the same weights and corrections of the same
+        classes are found again.
+
+        Parameters
+        ----------
+        checkpoint
+            The model.
+        on_save_error
+            Told, in another thread, when corrections cannot be saved.
+
+        Raises
+        ------
+        UserError
+            When the model does not take the image's bands, or the session's
+            folder cannot be written.
+        """
+        check_fit(self.image, checkpoint.metadata)
+        corrections = self._open_corrections(checkpoint)
+        store = self._open_store(checkpoint)
+        self._stop_saving()
+        self._corrections = corrections
+        self._base = checkpoint
+        self._autosaver = Autosaver(corrections.flush, on_save_error or _raise)
+        self._autosaver.start()
+        version = ModelVersion(checkpoint.metadata.name, 0, None)
+        self._switch(checkpoint, version, store)
+
+    def versions(self) -> list[ModelVersion]:
+        """All kept versions of the model in use, oldest first."""
+        if self._base is None:
+            return []
+        name = self._base.metadata.name
+        saved = sorted(
+            int(p.name) for p in self._versions_folder(name).glob("*") if p.name.isdigit()
+        )
+        kept = [ModelVersion(name, n, self._versions_folder(name) / str(n)) for n in saved]
+        return [ModelVersion(name, 0, None), *kept]
+
+    def accept(self, checkpoint: Checkpoint) -> ModelVersion:
+        """Keep fine-tuned weights as a new version and use them.
+
+        Raises
+        ------
+        UserError
+            When they cannot be written; the old version stays in use.
+        """
+        name = self._require_model().metadata.name
+        number = self.versions()[-1].number + 1
+        version = ModelVersion(name, number, self._versions_folder(name) / str(number))
+        record = {**checkpoint.metadata.training, "parent_version": self._current().number}
+        kept = Checkpoint(checkpoint.model, replace(checkpoint.metadata, training=record))
+        save_checkpoint(version.folder or self.folder, kept.model, kept.metadata)
+        self._switch(kept, version, self._open_store(kept))
+        return version
+
+    def use_version(self, version: ModelVersion) -> None:
+        """Go back, or forward, to one of :meth:`versions`; none is deleted."""
+        base = self._base
+        checkpoint = load_checkpoint(version.folder) if version.folder else base
+        if checkpoint is None:
+            raise UserError("No model is in use yet; choose one first.")
+        self._switch(checkpoint, version, self._open_store(checkpoint))
+
+    def parent(self) -> ModelVersion | None:
+        """The version that the one in use was fine-tuned from; None for version 0."""
+        if self._version is None or self._version.number == 0:
+            return None
+        number = self._require_model().metadata.training.get("parent_version", 0)
+        return next((v for v in self.versions() if v.number == number), None)
+
+    # --- the prediction
+
+    @property
+    def store(self) -> PredictionStore | None:
+        """Prediction of the version in use."""
+        return self._store
+
+    def predict(
+        self,
+        windows: Sequence[Window] | None = None,
+        priority: Callable[[], Window | None] | None = None,
+    ) -> Iterator[TileResult]:
+        """Predict what is missing in ``windows`` (None: everywhere). For a worker thread."""
+        store = self._store
+        if store is None:
+            raise UserError("No model is in use yet; choose one first.")
+        return predict(self._require_model(), self.image, store, windows, self.options, priority)
+
+    def apply_tile(self, result: TileResult) -> None:
+        """Tell the layers of a finished tile. On the main thread."""
+        self.events.tile_predicted.emit(result)
+
+    # --- corrections and fine-tuning
+
+    @property
+    def corrections(self) -> CorrectionStore | None:
+        """What was painted with the classes of the model in use."""
+        return self._corrections
+
+    def finetune(self, options: FinetuneOptions | None = None) -> Iterator[FinetuneProgress]:
+        """Train on the corrections. For a worker thread; nothing changes until :meth:`accept`.
+
+        Raises
+        ------
+        UserError
+            When nothing is corrected yet.
+        """
+        checkpoint, corrections = self._require_model(), self._corrections
+        if corrections is None or corrections.is_empty:
+            raise UserError(
+                "Nothing is corrected yet; paint where the prediction is wrong, then fine-tune."
+            )
+        corrections.flush()
+        windows = corrections.corrected_windows(checkpoint.model.config.crop_size)
+        return finetune(checkpoint, self.image, corrections, windows, options or FinetuneOptions())
+
+    def close(self) -> None:
+        """Save the corrections and stop the saving thread."""
+        self._stop_saving()
+
+    # --- within
+
+    def _switch(
+        self, checkpoint: Checkpoint, version: ModelVersion, store: PredictionStore
+    ) -> None:
+        self._checkpoint, self._version, self._store = checkpoint, version, store
+        self.events.model_changed.emit()
+
+    def _current(self) -> ModelVersion:
+        if self._version is None:
+            raise UserError("No model is in use yet; choose one first.")
+        return self._version
+
+    def _require_model(self) -> Checkpoint:
+        if self._checkpoint is None:
+            raise UserError("No model is in use yet; choose one first.")
+        return self._checkpoint
+
+    def _versions_folder(self, name: str) -> Path:
+        return self.folder / "models" / name
+
+    def _open_store(self, checkpoint: Checkpoint) -> PredictionStore:
+        folder = self.folder / "predictions" / model_fingerprint(checkpoint)
+        return PredictionStore.open_or_create(folder, self.image, checkpoint, self.options)
+
+    def _open_corrections(self, checkpoint: Checkpoint) -> CorrectionStore:
+        """Corrections are kept for each list of classes: their labels mean those."""
+        schema = checkpoint.metadata.classes
+        digest = hashlib.sha256("\n".join(schema.names).encode()).hexdigest()[:12]
+        folder = self.folder / "corrections" / digest
+        return CorrectionStore.open_or_create(folder, self.image.shape, schema, self._fingerprint)
+
+    def _stop_saving(self) -> None:
+        if self._autosaver is not None:
+            self._autosaver.stop()
+            self._autosaver = None
+
+
+def _raise(error: UserError) -> None:
+    raise error

@@ -1,0 +1,114 @@
+"""The desktop app: a napari window with the Relay panel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import imageio.v3
+import napari
+from napari._qt import qt_main_window
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
+
+from napari_relay.inference import reserve_gui_core
+from napari_relay.samples import sample_slide
+from napari_relay.widgets.controller import PREDICTING
+from napari_relay.widgets.panel import RelayPanel
+
+DEMO_MODEL = "tissue-vit-tiny"
+_SETTLE_MS = 1500
+_SIZE = (1600, 1000)
+
+
+def run_app(paths: list[Path], model: str | None = None) -> int:
+    """Open the window with the given images, and wait until it is closed.
+
+    Parameters
+    ----------
+    paths
+        Images to open, one after the other.
+    model
+        A model of the zoo or a folder, used for each of them.
+    """
+    panel = open_window()
+    _open_in_turn(panel, list(paths), model)
+    napari.run()
+    return 0
+
+
+def run_demo(screenshot: Path | None = None) -> int:
+    """Open the sample slide, predict it, show mask and attention.
+
+    Parameters
+    ----------
+    screenshot
+        Write a picture of the whole window here when the prediction is done,
+        then close; None: leave the window open.
+
+    Returns
+    -------
+    int
+        Exit status: 1 when the prediction did not come to its end.
+    """
+    panel = open_window()
+    controller, status = panel.controller, [1]
+
+    def show_result(name: str, complete: bool) -> None:
+        if name != PREDICTING:
+            return
+        status[0] = 0 if complete else 1
+        panel.attention.shown.setChecked(True)
+        if screenshot is not None:
+            QTimer.singleShot(_SETTLE_MS, lambda: _leave(panel, screenshot))
+
+    def begin() -> None:
+        if controller.use_model(DEMO_MODEL):
+            controller.predict_all()
+        elif screenshot is not None:
+            _leave(panel, screenshot)
+
+    controller.jobs.ended.connect(show_result)
+    controller.open(sample_slide(), begin)
+    napari.run()
+    return status[0] if screenshot is not None else 0
+
+
+def open_window() -> RelayPanel:
+    """Open a napari window with the panel docked on its right."""
+    # Slicing in the background keeps panning smooth; said by the environment,
+    # it stays out of the person's own napari settings.
+    os.environ.setdefault("NAPARI_ASYNC", "1")
+    reserve_gui_core()
+    # napari warns about PyQt5 over the scale bar; which Qt is installed is not
+    # the business of the person at the microscope.
+    qt_main_window.SHOW_QT_WARNING = False
+    viewer = Viewer(title="napari-relay")
+    panel = RelayPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="Relay", area="right")
+    viewer.window.resize(*_SIZE)
+    return panel
+
+
+def save_window(viewer: Viewer, path: Path) -> None:
+    """Write a picture of the whole window as PNG."""
+    imageio.v3.imwrite(path, viewer.screenshot(canvas_only=False, flash=False))
+
+
+def _open_in_turn(panel: RelayPanel, paths: list[Path], model: str | None) -> None:
+    if not paths:
+        return
+    first, *rest = paths
+
+    def opened() -> None:
+        if model is not None:
+            panel.controller.use_model(model)
+        _open_in_turn(panel, rest, model)
+
+    panel.controller.open(first, opened)
+
+
+def _leave(panel: RelayPanel, screenshot: Path) -> None:
+    viewer = panel.controller.viewer
+    save_window(viewer, screenshot)
+    QTimer.singleShot(0, lambda: viewer.close())

@@ -1,0 +1,1 @@
+"""The parts of the Relay panel, in the order of the work."""

@@ -1,0 +1,87 @@
+"""Predicting, and how far it is."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from qtpy.QtWidgets import QProgressBar, QWidget
+
+from napari_relay.inference import TileResult
+from napari_relay.widgets.controller import PREDICTING, RelayController
+from napari_relay.widgets.sections.section import Section, button, note
+
+
+class PredictionSection(Section):
+    """Predict the view or everything, with progress, speed and time left."""
+
+    def __init__(self, controller: RelayController, parent: QWidget | None = None) -> None:
+        super().__init__("Predict", parent)
+        self._controller = controller
+        self._started = 0.0
+        self._arrived = 0
+        self.predict_view = button(
+            "Predict view", "Predict what is on screen", controller.predict_view
+        )
+        self.predict_all = button(
+            "Predict all",
+            "Predict the whole image, beginning with what is on screen",
+            controller.predict_all,
+        )
+        self.cancel = button("Cancel", "Stop now and keep what is predicted", controller.cancel)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.status = note()
+        self.add_row(self.predict_view, self.predict_all, self.cancel)
+        self.add(self.bar)
+        self.add(self.status)
+        controller.model_changed.connect(self._refresh)
+        controller.session_changed.connect(self._refresh)
+        controller.predicted.connect(self._on_predicted)
+        controller.jobs.started.connect(self._on_started)
+        controller.jobs.ended.connect(self._on_ended)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        session = self._controller.session
+        ready = session is not None and session.store is not None
+        self.setEnabled(ready)
+        self.cancel.setEnabled(self._controller.jobs.name == PREDICTING)
+        if self._controller.jobs.name == PREDICTING or session is None or session.store is None:
+            return
+        finished = session.store.finished
+        self.bar.setRange(0, finished.size)
+        self.bar.setValue(int(finished.sum()))
+        self.status.setText(f"{int(finished.sum())} of {finished.size} tiles predicted")
+
+    def _on_started(self, name: str) -> None:
+        self.cancel.setEnabled(name == PREDICTING)
+        if name == PREDICTING:
+            self._started, self._arrived = monotonic(), 0
+            self.bar.setRange(0, 0)
+            self.status.setText("Reading the first tiles…")
+
+    def _on_predicted(self, result: TileResult) -> None:
+        self._arrived += 1
+        self.bar.setRange(0, result.total)
+        self.bar.setValue(result.done)
+        rate = self._arrived / max(monotonic() - self._started, 1e-6)
+        left = (result.total - result.done) / rate
+        self.status.setText(
+            f"{result.done} of {result.total} tiles · {rate:.1f} tiles/s · {clock(left)} left"
+        )
+
+    def _on_ended(self, name: str, complete: bool) -> None:
+        self.cancel.setEnabled(False)
+        if name != PREDICTING:
+            return
+        self._refresh()
+        took = clock(monotonic() - self._started)
+        ending = f"done in {took}" if complete else "stopped; what is predicted is kept"
+        self.status.setText(f"{self.status.text()} · {ending}")
+
+
+def clock(seconds: float) -> str:
+    """``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,53 @@
+"""A display for the tests that need Qt: napari draws with OpenGL, which needs a real one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+_SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ["NAPARI_CONFIG"] = ""  # neither read nor write anybody's own settings
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    program = shutil.which("Xvfb")
+    if program is None:
+        raise pytest.UsageError("the widget tests need a display: apt-get install xvfb")
+    reader, writer = os.pipe()
+    arguments = [program, "-displayfd", str(writer), "-screen", "0", "1280x900x24"]
+    config.stash[_SERVER] = subprocess.Popen(
+        arguments, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        number = answer.readline().strip()
+    if not number:
+        raise pytest.UsageError(f"{program} did not start")
+    os.environ["DISPLAY"] = f":{number}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    server = config.stash.get(_SERVER, None)
+    if server is not None:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+@pytest.fixture
+def wait_for(qtbot) -> Callable[[Callable[[], bool]], None]:
+    """Let Qt work until a condition holds; fail after ten seconds."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen in ten seconds"
+            qtbot.wait(10)
+
+    return wait

@@ -1,0 +1,352 @@
+"""The Relay panel, used as a person uses it: buttons, boxes, brush, in a real viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from napari.viewer import Viewer
+from qtpy.QtCore import Qt
+
+from napari_relay.geometry import Window
+from napari_relay.images import open_image
+from napari_relay.widgets.image_layer import image_layer_data
+from napari_relay.widgets.panel import RelayPanel
+from tests.colors import save_untrained, write_picture
+
+Wait = Callable[[Callable[[], bool]], None]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer) -> Viewer:
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def panel(viewer: Viewer, wait_for: Wait) -> Iterator[RelayPanel]:
+    made = RelayPanel(viewer)
+    viewer.window.add_dock_widget(made, name="Relay", area="right")
+    yield made
+    made.controller.cancel()
+    wait_for(lambda: not made.controller.jobs.running)
+    made.controller.close()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    return write_picture(tmp_path / "picture.tif")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_untrained(tmp_path / "colors")
+
+
+@pytest.fixture
+def ready(panel: RelayPanel, picture: Path, model: Path, wait_for: Wait) -> RelayPanel:
+    """A panel with an image open and a model chosen."""
+    panel.controller.open(picture)
+    wait_for(lambda: panel.controller.session is not None)
+    wait_for(lambda: not panel.controller.jobs.running)
+    assert panel.controller.use_model(model)
+    return panel
+
+
+def _click(qtbot, button) -> None:
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def _predict_all(panel: RelayPanel, qtbot, wait_for: Wait) -> None:
+    _click(qtbot, panel.prediction.predict_all)
+    wait_for(lambda: not panel.controller.jobs.running)
+
+
+def test_an_empty_panel_says_what_to_do_and_offers_nothing_that_cannot_work(
+    panel: RelayPanel,
+) -> None:
+    assert "No image is open" in panel.image.facts.text()
+    later = (panel.model, panel.prediction, panel.explore, panel.attention, panel.correction)
+    assert not any(section.isEnabled() for section in later)
+    assert not panel.finetuning.isEnabled()
+    assert not panel.export.isEnabled()
+
+
+def test_an_opened_image_is_described_and_measured_in_its_unit(
+    panel: RelayPanel, picture: Path, wait_for: Wait, viewer: Viewer
+) -> None:
+    panel.controller.open(picture)
+    wait_for(lambda: panel.controller.session is not None)
+    assert "0.5 µm a pixel" in panel.image.facts.text()
+    assert "red, green, blue" in panel.image.facts.text()
+    assert viewer.layers[0].units == ("micrometer", "micrometer")
+    assert viewer.canvas.overlays.scale_bar.visible
+
+
+def test_an_image_that_napari_opened_through_the_reader_is_taken_up(
+    panel: RelayPanel, picture: Path, viewer: Viewer
+) -> None:
+    data, arguments, _ = image_layer_data(open_image(picture))
+    viewer.add_image(data, **arguments)
+    assert panel.controller.session is not None
+
+
+def test_a_file_that_is_no_image_is_one_sentence(
+    panel: RelayPanel, tmp_path: Path, wait_for: Wait
+) -> None:
+    (tmp_path / "notes.tif").write_text("no image")
+    said = []
+    notification_manager.notification_ready.connect(said.append)
+    panel.controller.open(tmp_path / "notes.tif")
+    wait_for(lambda: bool(said))
+    wait_for(lambda: not panel.controller.jobs.running)
+    assert "notes.tif" in said[0].message
+    assert "Traceback" not in said[0].message
+
+
+def test_choosing_a_model_fills_the_legend_and_adds_the_layers(ready: RelayPanel) -> None:
+    names = [layer.name for layer in ready.controller.viewer.layers]
+    assert names == ["picture", "Prediction", "Corrections"]
+    assert "dark, light, red" in ready.model.card.text()
+    assert ready.model.choice.currentText() == "colors"
+
+
+def test_a_model_for_other_bands_is_refused_in_one_sentence(
+    panel: RelayPanel, tmp_path: Path, model: Path, wait_for: Wait
+) -> None:
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "grey.tif", np.zeros((80, 80), np.uint8))
+    panel.controller.open(tmp_path / "grey.tif")
+    wait_for(lambda: panel.controller.session is not None)
+    said = []
+    notification_manager.notification_ready.connect(said.append)
+    assert not panel.controller.use_model(model)
+    assert "band" in said[0].message
+
+
+def test_predicting_fills_the_mask_and_the_class_shares(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    _predict_all(ready, qtbot, wait_for)
+    layers = ready.controller.current
+    assert layers is not None
+    assert layers.prediction is not None
+    shown = np.asarray(layers.prediction.data[0])[:160, :200]
+    assert set(np.unique(shown)) <= {0, 1, 2}
+    assert "done" in ready.prediction.status.text()
+    wait_for(lambda: all("%" in label.text() for label in ready.explore._shares))
+
+
+def test_what_arrives_is_drawn_without_anybody_asking(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    layers = ready.controller.current
+    assert layers is not None
+    assert layers.prediction is not None
+    before = ready.controller.viewer.screenshot(flash=False)
+    _predict_all(ready, qtbot, wait_for)
+    after = ready.controller.viewer.screenshot(flash=False)
+    assert (before != after).any(axis=-1).mean() > 0.05
+
+
+def test_cancel_keeps_what_is_done_and_predicting_again_does_the_rest(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    session = ready.controller.session
+    assert session is not None
+    assert session.store is not None
+    arrived = []
+    ready.controller.predicted.connect(arrived.append)
+    _click(qtbot, ready.prediction.predict_all)
+    wait_for(lambda: bool(arrived))
+    _click(qtbot, ready.prediction.cancel)
+    wait_for(lambda: not ready.controller.jobs.running)
+    kept = int(session.store.finished.sum())
+    assert kept >= len(arrived) >= 1
+    arrived.clear()
+    _predict_all(ready, qtbot, wait_for)
+    assert session.store.finished.all()
+    assert len(arrived) == session.store.finished.size - kept
+
+
+def test_predict_view_predicts_what_is_on_screen_only(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    session, viewer = ready.controller.session, ready.controller.viewer
+    assert session is not None
+    assert session.store is not None
+    viewer.scene.camera.center = (0.0, 0.0)
+    viewer.scene.camera.zoom *= 8
+    qtbot.wait(200)
+    _click(qtbot, ready.prediction.predict_view)
+    wait_for(lambda: not ready.controller.jobs.running)
+    assert session.store.finished[0, 0]
+    assert not session.store.finished[-1, -1]
+
+
+def test_attention_lies_exactly_over_the_image(ready: RelayPanel, qtbot, wait_for: Wait) -> None:
+    _predict_all(ready, qtbot, wait_for)
+    ready.attention.shown.setChecked(True)
+    layers = ready.controller.current
+    assert layers is not None
+    attention = layers.attention
+    assert attention is not None
+    assert np.isfinite(attention.data[:10, :12]).all()
+    # 16-px patches of 0.5 µm: the first one's middle lies at 7.5 px.
+    assert tuple(attention.scale) == (8.0, 8.0)
+    assert tuple(attention.translate) == (3.75, 3.75)
+
+
+def test_every_choice_of_attention_shows_another_map(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    _predict_all(ready, qtbot, wait_for)
+    section, layers = ready.attention, ready.controller.current
+    assert layers is not None
+    section.shown.setChecked(True)
+    seen = [layers.attention.data.copy()]
+    for field, value in (
+        (section.block, 1),
+        (section.token, 2),
+        (section.direction, "relay_to_patch"),
+    ):
+        field.value = value
+        seen.append(layers.attention.data.copy())
+    for one, other in pairwise(seen):
+        assert not np.array_equal(one, other, equal_nan=True)
+    section.branch.value = "global"
+    assert layers.attention.name == "Attention (global)"
+
+
+def test_confidence_and_outlines_are_a_click_away(ready: RelayPanel, qtbot, wait_for: Wait) -> None:
+    _predict_all(ready, qtbot, wait_for)
+    layers = ready.controller.current
+    assert layers is not None
+    ready.explore.confidence.setChecked(True)
+    assert layers.confidence is not None
+    assert layers.confidence.visible
+    assert np.asarray(layers.confidence.data[0])[:160, :200].min() > 0
+    ready.explore.confidence.setChecked(False)
+    assert not layers.confidence.visible
+    ready.explore.outlines.setChecked(True)
+    assert layers.prediction.contour > 0
+
+
+def test_a_class_button_takes_the_brush_in_hand(ready: RelayPanel, qtbot) -> None:
+    _click(qtbot, ready.correction.classes.button(2))
+    layers = ready.controller.current
+    assert layers is not None
+    assert layers.corrections is not None
+    assert str(layers.corrections.mode) == "paint"
+    assert layers.corrections.selected_label == 3
+    assert ready.controller.viewer.layers.selection.active is layers.corrections
+
+
+def test_a_stroke_is_on_disk_without_saving(ready: RelayPanel, qtbot, wait_for: Wait) -> None:
+    session, layers = ready.controller.session, ready.controller.current
+    assert session is not None
+    assert layers is not None
+    _click(qtbot, ready.correction.classes.button(1))
+    layers.corrections.paint((80, 100), 2)
+    assert session.corrections.read(Window(80, 100, 1, 1)) == 1
+    wait_for(lambda: not session.corrections.dirty)
+    _click(qtbot, ready.correction.undo)
+    assert session.corrections.read(Window(80, 100, 1, 1)) == 255
+
+
+def test_finetuning_changes_the_view_and_undo_brings_it_back(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    controller, session = ready.controller, ready.controller.session
+    assert session is not None
+    offered = []
+    controller.offered.disconnect(ready.finetuning._on_offered)
+    controller.offered.connect(offered.append)
+    _predict_all(ready, qtbot, wait_for)
+    before = session.store.read_labels(Window(0, 0, 160, 200)).copy()
+    for index, x0 in enumerate((10, 80, 150)):
+        session.corrections.write(Window(20, x0, 120, 30), np.full((120, 30), index, np.uint8))
+    ready.finetuning.steps.value = 15
+    _click(qtbot, ready.finetuning.start)
+    wait_for(lambda: not controller.jobs.running and (bool(offered) or session.version.number > 0))
+    assert len(ready.finetuning.curve.values) == 15
+    if offered:
+        controller.accept(offered[0])
+    wait_for(lambda: not controller.jobs.running)
+    assert session.version.number == 1
+    assert "version 1" in ready.finetuning.versions.currentText()
+    after = session.store.read_labels(Window(0, 0, 160, 200))
+    assert (after != before).mean() > 0.1
+    _click(qtbot, ready.finetuning.undo)
+    wait_for(lambda: not controller.jobs.running)
+    assert session.version.number == 0
+    assert np.array_equal(session.store.read_labels(Window(0, 0, 160, 200)), before)
+
+
+def test_finetuning_without_corrections_says_what_to_do(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    said = []
+    notification_manager.notification_ready.connect(said.append)
+    _click(qtbot, ready.finetuning.start)
+    wait_for(lambda: bool(said))
+    wait_for(lambda: not ready.controller.jobs.running)
+    assert "Nothing is corrected yet" in said[0].message
+
+
+def test_the_mask_is_saved_to_a_file(
+    ready: RelayPanel, qtbot, wait_for: Wait, tmp_path: Path
+) -> None:
+    import tifffile
+
+    _predict_all(ready, qtbot, wait_for)
+    ready.controller.save_mask(tmp_path / "mask.tif")
+    wait_for(lambda: not ready.controller.jobs.running)
+    assert ready.controller.session is not None
+    saved = tifffile.imread(tmp_path / "mask.tif")
+    expected = ready.controller.session.store.read_labels(Window(0, 0, 160, 200))
+    assert np.array_equal(saved, expected)
+
+
+def test_deleted_layers_do_no_harm_and_come_back_when_asked_for(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    viewer, layers = ready.controller.viewer, ready.controller.current
+    assert layers is not None
+    viewer.layers.remove(layers.prediction)
+    viewer.layers.remove(layers.corrections)
+    _predict_all(ready, qtbot, wait_for)
+    assert layers.prediction in viewer.layers
+    _click(qtbot, ready.correction.classes.button(0))
+    assert layers.corrections in viewer.layers
+
+
+def test_closing_the_image_while_it_is_predicted_is_clean(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    arrived = []
+    ready.controller.predicted.connect(arrived.append)
+    _click(qtbot, ready.prediction.predict_all)
+    wait_for(lambda: bool(arrived))
+    ready.controller.viewer.layers.remove("picture")
+    wait_for(lambda: not ready.controller.jobs.running)
+    assert len(ready.controller.viewer.layers) == 0
+    assert ready.controller.session is None
+    assert "No image is open" in ready.image.facts.text()
+
+
+def test_two_images_keep_their_own_models_and_layers(
+    ready: RelayPanel, tmp_path: Path, wait_for: Wait
+) -> None:
+    first = ready.controller.current
+    ready.controller.open(write_picture(tmp_path / "second.tif", rows=100))
+    wait_for(lambda: len(ready.controller.layers) == 2)
+    assert ready.controller.current is not first
+    assert ready.model.choice.currentText() == "Choose a model…"
+    ready.controller.viewer.layers.selection.active = first.prediction
+    assert ready.controller.current is first
+    assert ready.model.choice.currentText() == "colors"
