@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import imageio.v3
@@ -80,9 +81,10 @@ def open_window() -> RelayPanel:
     # it stays out of the person's own napari settings.
     os.environ.setdefault("NAPARI_ASYNC", "1")
     reserve_gui_core()
-    # napari warns about PyQt5 over the scale bar; which Qt is installed is not
-    # the business of the person at the microscope.
+    # napari warns about PyQt5 over the scale bar and on the terminal; which Qt
+    # is installed is not the business of the person at the microscope.
     qt_main_window.SHOW_QT_WARNING = False
+    warnings.filterwarnings("ignore", message="System theme detection requires")
     viewer = Viewer(title="napari-relay")
     panel = RelayPanel(viewer)
     viewer.window.add_dock_widget(panel, name="Relay", area="right")

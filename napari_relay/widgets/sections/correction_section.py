@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QWidget
 from superqt import QLabeledSlider
 from superqt.utils import signals_blocked
 
+from napari_relay.annotation import CorrectionStore
 from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.paintable_labels import Labels
 from napari_relay.widgets.sections.section import Section, add_field, button, note
@@ -50,7 +51,8 @@ class CorrectionSection(Section):
         self.add_row(self.undo, self.redo)
         self.status = note()
         self.add(self.status)
-        # Undo and fill tell nobody, so what is painted is asked for.
+        self._corrections: CorrectionStore | None = None
+        self._is_counted = True
         self._timer = QTimer(self)
         self._timer.setInterval(_FOLLOW_MS)
         self._timer.timeout.connect(self._follow)
@@ -72,11 +74,12 @@ class CorrectionSection(Section):
             self._grid.removeWidget(old)
             old.deleteLater()
         session = self._controller.session
-        self.setEnabled(session is not None and session.corrections is not None)
-        if session is None or session.corrections is None:
+        self._watch(session.corrections if session is not None else None)
+        self.setEnabled(self._corrections is not None)
+        if self._corrections is None:
             self.status.setText("")
             return
-        for index, one in enumerate(session.corrections.schema):
+        for index, one in enumerate(self._corrections.schema):
             made = QPushButton(_swatch(one.color), one.name)
             made.setCheckable(True)
             made.setToolTip(f"Paint {one.name}")
@@ -84,6 +87,16 @@ class CorrectionSection(Section):
             self._grid.addWidget(made, index // _COLUMNS, index % _COLUMNS)
         self.classes.buttons()[0].setChecked(True)
         self._tell()
+
+    def _watch(self, corrections: CorrectionStore | None) -> None:
+        if self._corrections is not None:
+            self._corrections.pyramid.changed.disconnect(self._on_painted)
+        self._corrections = corrections
+        if corrections is not None:
+            corrections.pyramid.changed.connect(self._on_painted)
+
+    def _on_painted(self) -> None:
+        self._is_counted = False
 
     def _use(self, mode: str) -> None:
         layers = self._controller.current
@@ -129,16 +142,17 @@ class CorrectionSection(Section):
         for tool in self.tools.buttons():
             if tool.property("mode") == str(layer.mode):
                 tool.setChecked(True)
-        self._tell()
+        if not self._is_counted:
+            self._tell()
 
     def _tell(self) -> None:
-        session = self._controller.session
-        if session is None or session.corrections is None:
+        if self._corrections is None:
             return
-        counts = session.corrections.class_counts()
+        self._is_counted = True
+        counts = self._corrections.class_counts()
         painted = [
             f"{name} {count:,} px".replace(",", "\u2009")
-            for name, count in zip(session.corrections.schema.names, counts, strict=True)
+            for name, count in zip(self._corrections.schema.names, counts, strict=True)
             if count
         ]
         self.status.setText("Corrected: " + ", ".join(painted) if painted else "Nothing corrected.")

@@ -1,0 +1,50 @@
+"""Labels, training, fine-tuning and scores."""
+
+from __future__ import annotations
+
+from napari_relay.training.card import model_card
+from napari_relay.training.evaluation import evaluate, held_out_examples
+from napari_relay.training.finetuning import (
+    FinetuneOptions,
+    FinetuneProgress,
+    FinetuneResult,
+    finetune,
+)
+from napari_relay.training.labels import ArrayLabels, LabelSource, compute_labels
+from napari_relay.training.mask_labels import MaskLabels
+from napari_relay.training.metrics import Scores, confusion_matrix
+from napari_relay.training.normalization import BandStatistics, estimate_normalization
+from napari_relay.training.options import TrainOptions
+from napari_relay.training.recipes import LabelRecipe, label_recipe, recipe_names
+from napari_relay.training.runs import ModelOptions, train_model
+from napari_relay.training.splits import SpatialSplit, split_image
+from napari_relay.training.training import TrainLoss, TrainProgress, train
+
+__all__ = [
+    "ArrayLabels",
+    "BandStatistics",
+    "FinetuneOptions",
+    "FinetuneProgress",
+    "FinetuneResult",
+    "LabelRecipe",
+    "LabelSource",
+    "MaskLabels",
+    "ModelOptions",
+    "Scores",
+    "SpatialSplit",
+    "TrainLoss",
+    "TrainOptions",
+    "TrainProgress",
+    "compute_labels",
+    "confusion_matrix",
+    "estimate_normalization",
+    "evaluate",
+    "finetune",
+    "held_out_examples",
+    "label_recipe",
+    "model_card",
+    "recipe_names",
+    "split_image",
+    "train",
+    "train_model",
+]

@@ -1,0 +1,78 @@
+"""How well predicted classes agree with the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relay_tokens import IGNORE_INDEX
+
+
+def confusion_matrix(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], num_classes: int
+) -> NDArray[np.int64]:
+    """Count pixels by label (row) and prediction (column); ignored labels left out.
+
+    One bincount, so that fine-tuning in the app needs none of the packages of
+    the extra ``train``, and training reports the very same scores.
+    """
+    kept = labels != IGNORE_INDEX
+    pairs = labels[kept].astype(np.int64) * num_classes + predicted[kept]
+    counts = np.bincount(pairs, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a confusion matrix says. A class that is neither labelled nor predicted is NaN."""
+
+    confusion: NDArray[np.int64]
+    """``(label, prediction)`` pixel counts."""
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """Intersection over union of each class, 0 to 1."""
+        return _ratio(self._hits, self._labelled + self._predicted - self._hits)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """Harmonic mean of precision and recall of each class (Dice), 0 to 1."""
+        return _ratio(2 * self._hits, self._labelled + self._predicted)
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU over the classes that are labelled; NaN without any labelled pixel.
+
+        A class that is predicted but never labelled does not count as a class
+        with IoU 0: its pixels already lower the IoU of the class they belong to.
+        """
+        labelled = self._labelled > 0
+        return float(self.iou[labelled].mean()) if labelled.any() else float("nan")
+
+    @property
+    def accuracy(self) -> float:
+        """Share of labelled pixels with the right class; NaN without any."""
+        return float(_ratio(self._hits.sum(), self.confusion.sum()))
+
+    @property
+    def _hits(self) -> NDArray[np.int64]:
+        return np.diagonal(self.confusion)
+
+    @property
+    def _labelled(self) -> NDArray[np.int64]:
+        counts: NDArray[np.int64] = self.confusion.sum(axis=1)
+        return counts
+
+    @property
+    def _predicted(self) -> NDArray[np.int64]:
+        counts: NDArray[np.int64] = self.confusion.sum(axis=0)
+        return counts
+
+
+def _ratio(
+    part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64
+) -> NDArray[np.float64]:
+    empty = np.full(np.shape(whole), np.nan)
+    return np.divide(part, whole, out=empty, where=np.asarray(whole) > 0)

@@ -1,0 +1,60 @@
+"""Mean and spread of an image's bands, from a sample of its windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from napari_relay.geometry import Window
+from napari_relay.images.pyramid import PyramidImage
+from relay_tokens import Normalization, UserError
+
+
+class BandStatistics(NamedTuple):
+    """What normalises each band: ``(value - mean) / std``."""
+
+    mean: tuple[float, ...]
+    """In the image's own values."""
+    std: tuple[float, ...]
+    """Positive."""
+
+
+def estimate_normalization(
+    image: PyramidImage, windows: Sequence[Window], normalization: Normalization = "fixed"
+) -> BandStatistics:
+    """Estimate mean and standard deviation of every band over valid pixels.
+
+    Parameters
+    ----------
+    image
+        Read at the level where a window is about 256 pixels wide.
+    windows
+        Where to look, level-0 pixels. With ``normalization="local"`` take
+        windows as wide as a global crop's: the spread is measured around each
+        window's own mean.
+    normalization
+        As in the model's metadata.
+
+    Raises
+    ------
+    UserError
+        When no window shows a pixel with data.
+    """
+    offsets, spreads = [], []
+    for window in windows:
+        level = image.level_for(max(window.width / 256, 1))
+        patch = image.read(window, level)
+        pixels = patch.pixels[patch.valid].astype(np.float64)
+        if len(pixels):
+            offsets.append(pixels.mean(axis=0))
+            spreads.append((pixels**2).mean(axis=0) - pixels.mean(axis=0) ** 2)
+    if not offsets:
+        raise UserError(f"{image.source} has no pixel with data where it was to be learnt from.")
+    variance = np.mean(spreads, axis=0)
+    if normalization == "fixed":
+        variance = variance + np.var(offsets, axis=0)
+    # A band without any spread carries nothing: any divisor does.
+    std = np.sqrt(np.where(variance > 1e-12, variance, 1.0))
+    return BandStatistics(tuple(np.mean(offsets, axis=0).tolist()), tuple(std.tolist()))

@@ -1,0 +1,59 @@
+"""How a model is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_relay.inference.devices import Precision
+from relay_tokens import UserError
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How long and how a model is trained; the defaults are the paper's where it says."""
+
+    steps: int = 2000
+    """Number of batches."""
+    batch_size: int = 8
+    """Crop pairs in a batch."""
+    learning_rate: float = 1e-3
+    """Of AdamW, after the warm-up."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    warmup_fraction: float = 0.05
+    """Share of the steps in which the learning rate rises from 0."""
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    """After the warm-up: divide by 5 when the held-out mIoU has not risen for
+    ``patience`` evaluations (the paper), or fall to 0 along a half cosine, which
+    suits runs whose length is set beforehand."""
+    patience: int = 4
+    """Evaluations without a rise before ``plateau`` divides the learning rate."""
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient."""
+    evaluate_every: int = 100
+    """Steps between two evaluations on the held-out windows."""
+    validation_crops: int = 64
+    """At most so many held-out windows are measured on."""
+    save_every: int = 50
+    """Steps between two checkpoints to resume from."""
+    color_jitter: float = 0.3
+    """Strength of the colour augmentation of RGB images."""
+    seed: int = 0
+    """Of crops and augmentations."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``mps`` ..."""
+    precision: Precision = "auto"
+    """Number format of the forward pass; ``auto``: bfloat16 on CUDA, else float32."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "evaluate_every", "save_every", "validation_crops"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.learning_rate <= 0:
+            raise UserError(f"learning_rate is {self.learning_rate}; it must be positive.")
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps in which the learning rate rises."""
+        return round(self.steps * self.warmup_fraction)
