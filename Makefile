@@ -1,0 +1,44 @@
+# Every target does its own set-up; `make help` names them.
+VENV ?= .venv
+# The Qt binding that demo and test use; it must be in the environment.
+QT_API ?= pyqt5
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+XVFB := xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24"
+export QT_API
+export PYTEST_QT_API = $(QT_API)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format wheel clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED)  ## the app on a real slide; without a display it writes demo.png
+	@scripts/demo $(BIN)/napari-relay
+
+test: $(INSTALLED)  ## all tests, on a virtual display
+	@scripts/debian-packages qt xvfb
+	@$(XVFB) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(INSTALLED)  ## lint, format, types, import directions, manifest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate napari_relay/napari.yaml
+
+format: $(INSTALLED)  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(INSTALLED)  ## dist/napari_relay-*.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:  ## remove the environment and everything else that make wrote
+	rm -rf $(VENV) build dist demo.png .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(INSTALLED): pyproject.toml scripts/install
+	@scripts/install $(VENV)

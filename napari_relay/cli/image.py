@@ -1,0 +1,67 @@
+"""The command ``info``: what an image file is, in one screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from napari_relay.cli.progress import open_with_bar
+
+if TYPE_CHECKING:
+    from napari_relay.images import PyramidImage
+
+
+def info(
+    image: Annotated[
+        Path, typer.Argument(help="Image file, or OME-Zarr folder.", show_default=False)
+    ],
+) -> None:
+    """Say what an image is, and which models fit it."""
+    opened = open_with_bar(image)
+    table = Table(show_header=False, box=None)
+    for row in _facts(opened):
+        table.add_row(*row)
+    table.add_row("models that fit", ", ".join(_fitting_models(opened)) or "none of the zoo")
+    Console().print(table)
+
+
+def _facts(image: PyramidImage) -> list[tuple[str, str]]:
+    height, width = image.shape
+    factors = ", ".join(f"{factor:g}" for factor in image.factors)
+    facts = [
+        ("file", str(image.source)),
+        ("size", f"{width} × {height} px (width × height)"),
+        ("levels", f"{len(image.levels)} (downsampled by {factors})"),
+        ("bands", f"{len(image.bands)} ({', '.join(image.bands)})"),
+        ("data type", image.dtype.name),
+        ("pixel size", _pixel_size_text(image)),
+        ("CRS", image.crs or "none"),
+    ]
+    return facts if image.nodata is None else [*facts, ("nodata", f"{image.nodata:g}")]
+
+
+def _pixel_size_text(image: PyramidImage) -> str:
+    if image.pixel_size is None:
+        return "unknown"
+    rows, cols = image.pixel_size
+    unit = (image.unit or "").replace("um", "µm")
+    size = f"{cols:g}" if rows == cols else f"{cols:g} × {rows:g}"
+    return f"{size} {unit}".strip()
+
+
+def _fitting_models(image: PyramidImage) -> list[str]:
+    from napari_relay.inference import check_fit
+    from relay_tokens import UserError, load_model, zoo_names
+
+    fitting = []
+    for name in zoo_names():
+        try:
+            check_fit(image, load_model(name).metadata)
+        except UserError:
+            continue
+        fitting.append(name)
+    return fitting
