@@ -6,41 +6,58 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari.utils import progress
+from napari.utils.notifications import show_error
+
+from napari_relay.images import PyramidImage, open_image
 from napari_relay.samples import sample_slide, sample_terrain
+from napari_relay.widgets.image_layer import image_layer_data
 from napari_relay.widgets.panel import RelayPanel as RelayWidget
+from relay_tokens import UserError
 
 __all__ = ["RelayWidget", "open_slide_sample", "open_terrain_sample", "read_image", "write_mask"]
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 
-def read_image(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | None:
+def read_image(
+    path: str | Sequence[str],
+) -> Callable[[str], list[LayerData] | list[tuple[None]]] | None:
     """Give napari a function that opens one image lazily; None for several at once."""
     return read_layers if isinstance(path, str) else None
 
 
-def read_layers(path: str) -> list[LayerData]:
-    """Open an image and describe its layer.
+def read_layers(path: str) -> list[LayerData] | list[tuple[None]]:
+    """Open an image and describe its layer, with progress where levels are built.
 
-    Raises
-    ------
-    UserError
-        When it cannot be opened; napari shows the sentence.
+    A file that cannot be opened is told in one sentence, and adds no layer.
     """
-    from napari_relay.images import open_image
-    from napari_relay.widgets.image_layer import image_layer_data
+    try:
+        return [image_layer_data(_open(path))]
+    except UserError as error:
+        show_error(str(error))
+        return [(None,)]  # npe2: read, and nothing to show
 
-    return [image_layer_data(open_image(path))]
+
+def _open(path: str) -> PyramidImage:
+    with progress(total=1, desc=f"Building levels of {Path(path).name}") as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.n = done
+            bar.refresh()
+
+        return open_image(path, progress=advance)
 
 
 def open_slide_sample() -> list[LayerData]:
     """Open the real H&E slide that comes with the package."""
-    return read_layers(str(sample_slide()))
+    return [image_layer_data(_open(str(sample_slide())))]
 
 
 def open_terrain_sample() -> list[LayerData]:
     """Open the synthetic terrain that comes with the package."""
-    return read_layers(str(sample_terrain()))
+    return [image_layer_data(_open(str(sample_terrain())))]
 
 
 def write_mask(path: str, data: Any, _meta: dict[str, Any]) -> list[str]:

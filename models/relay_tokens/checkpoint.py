@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from relay_tokens.config import RelayConfig
 from relay_tokens.errors import UserError
@@ -67,7 +67,8 @@ def save_checkpoint(folder: str | Path, model: RelaySegmenter, metadata: ModelMe
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            save_file(state, Path(scratch) / WEIGHTS)
+            # save_file would make a file that only its owner may read.
+            (Path(scratch) / WEIGHTS).write_bytes(save(state))
             (Path(scratch) / CONFIG).write_text(json.dumps(document, indent=2) + "\n")
             for name in (WEIGHTS, CONFIG):
                 (Path(scratch) / name).replace(folder / name)

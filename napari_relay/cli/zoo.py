@@ -15,7 +15,9 @@ def models() -> None:
     """List the models that come with napari-relay."""
     from relay_tokens import load_model, zoo_names
 
-    table = Table("model", "bands", "classes", "pixel size", "size", "held-out mIoU")
+    table = Table()
+    for heading in ("model", "bands", "classes", "pixel size", "size", "held-out mIoU"):
+        table.add_column(heading, no_wrap=heading == "model")
     for name in zoo_names():
         table.add_row(*_row(load_model(name)))
     Console().print(table)

@@ -31,9 +31,9 @@ def estimate_normalization(
     image
         Read at the level where a window is about 256 pixels wide.
     windows
-        Where to look, level-0 pixels. With ``normalization="local"`` take
-        windows as wide as a global crop's: the spread is measured around each
-        window's own mean.
+        Where to look, level-0 pixels. With ``normalization="local"`` the spread
+        is measured around each window's own mean: take windows as wide as a
+        local crop, or the relief within one is lost beside that of the country.
     normalization
         As in the model's metadata.
 

@@ -175,8 +175,7 @@ def _metadata(
     model: ModelOptions,
     options: TrainOptions,
 ) -> ModelMetadata:
-    windows = _sample(split, model.context_factor or 1, task.normalization)
-    statistics = estimate_normalization(image, windows, task.normalization)
+    statistics = estimate_normalization(image, _sample(split), task.normalization)
     record = {
         "image": image.source.name,
         "labels": task.description,
@@ -198,15 +197,12 @@ def _metadata(
     )
 
 
-def _sample(split: SpatialSplit, context_factor: int, normalization: str) -> list[Window]:
-    """Training windows spread over the image; as wide as global ones for ``local``."""
+def _sample(split: SpatialSplit) -> list[Window]:
+    """Training windows spread over the image, each as wide as a local crop."""
     side = split.crop_size
     spots = [
         Window(y, x, side, side)
         for y in range(0, split.image.height, max(split.image.height // 12, 1))
         for x in range(0, split.image.width, max(split.image.width // 12, 1))
     ]
-    allowed = [w for w in spots if split.allows(w)]
-    if normalization == "local":
-        return [w.around(context_factor) for w in allowed]
-    return allowed
+    return [w for w in spots if split.allows(w)]

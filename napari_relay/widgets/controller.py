@@ -82,6 +82,7 @@ class RelayController(QObject):
         self.viewer = viewer
         self.jobs = JobRunner(self)
         self.jobs.advanced.connect(self._on_result)
+        self.jobs.ended.connect(self._on_ended)
         self.layers: list[SessionLayers] = []
         self.current: SessionLayers | None = None
         self._view: Window | None = None
@@ -265,6 +266,10 @@ class RelayController(QObject):
             show_info(f"Saved {result.path}.")
         else:
             self._done(result)
+
+    def _on_ended(self, name: str) -> None:
+        if name == PREDICTING and self._job_layers in self.layers:
+            self._job_layers.refresh_thumbnail()
 
     def _on_finetuned(self, result: FinetuneResult) -> None:
         if result.recommended:

@@ -24,13 +24,13 @@ class RelayPanel(QWidget):
 
     Parameters
     ----------
-    viewer
-        The viewer whose images are worked on.
+    napari_viewer
+        The viewer whose images are worked on; napari passes it by this name.
     """
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.controller = RelayController(viewer)
+        self.controller = RelayController(napari_viewer)
         self.image = ImageSection(self.controller)
         self.model = ModelSection(self.controller)
         self.prediction = PredictionSection(self.controller)

@@ -31,8 +31,8 @@ class AttentionChoice:
 
     branch: Branch = "local"
     """Over the patches of the local or of the global crops."""
-    direction: Direction = "patch_to_relay"
-    """Patches reading relay tokens, or relay tokens reading patches."""
+    direction: Direction = "relay_to_patch"
+    """Relay tokens reading patches, or patches reading relay tokens."""
     block: int | None = None
     """Transformer block from 0; None: mean over blocks."""
     token: int | None = None
@@ -159,6 +159,11 @@ class SessionLayers:
             self._refresher.refresh(result.tile)
         if not self._timer.isActive():
             self._timer.start()
+
+    def refresh_thumbnail(self) -> None:
+        """Draw the mask's thumbnail anew, which follows no single tile."""
+        if self.prediction is not None and self.prediction.visible:
+            self.prediction.refresh()
 
     def _refresh_slow_layers(self) -> None:
         if self.confidence is not None and self.confidence.visible:

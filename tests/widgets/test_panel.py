@@ -212,7 +212,7 @@ def test_every_choice_of_attention_shows_another_map(
     for field, value in (
         (section.block, 1),
         (section.token, 2),
-        (section.direction, "relay_to_patch"),
+        (section.direction, "patch_to_relay"),
     ):
         field.value = value
         seen.append(layers.attention.data.copy())

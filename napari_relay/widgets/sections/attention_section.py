@@ -15,8 +15,8 @@ _BRANCHES: list[tuple[str, Branch]] = [
     ("global: the wide crop", "global"),
 ]
 _DIRECTIONS: list[tuple[str, Direction]] = [
-    ("patches read the tokens", "patch_to_relay"),
     ("tokens read the patches", "relay_to_patch"),
+    ("patches read the tokens", "patch_to_relay"),
 ]
 _MEAN = -1
 
