@@ -8,12 +8,11 @@ import timm
 from timm.models.swin_transformer_v2 import SwinTransformerV2
 from timm.models.vision_transformer import VisionTransformer
 
+from relay_tokens.backbone import RelayBackbone
 from relay_tokens.config import RelayConfig
 from relay_tokens.errors import UserError
 from relay_tokens.swin import SwinRelayBackbone
 from relay_tokens.vit import ViTRelayBackbone
-
-RelayBackbone = ViTRelayBackbone | SwinRelayBackbone
 
 
 def build_backbone(config: RelayConfig, pretrained: bool | Path) -> RelayBackbone:

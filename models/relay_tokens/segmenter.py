@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from relay_tokens.backbone import Features
 from relay_tokens.backbones import build_backbone
 from relay_tokens.config import RelayConfig
 from relay_tokens.errors import UserError
@@ -80,9 +81,9 @@ class RelaySegmenter(nn.Module):
             raise UserError("This model reads two crops; give it the global crop as well.")
         else:
             self._check(global_, "global")
-        local_map, global_map, attention = self.backbone(local, global_, record_attention)
-        wide = None if global_map is None else self.head(global_map)
-        return RelayOutput(self.head(local_map), wide, attention)
+        features: Features = self.backbone(local, global_, record_attention)
+        wide = None if features.global_ is None else self.head(features.global_)
+        return RelayOutput(self.head(features.local), wide, features.attention)
 
     def _check(self, crop: Tensor, branch: str) -> None:
         side = self.config.crop_size

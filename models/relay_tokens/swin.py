@@ -27,45 +27,40 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own custom)
 
 from relay_tokens.attention import RecordedAttention, attend_recording
+from relay_tokens.backbone import RelayBackbone
 from relay_tokens.config import RelayConfig
 from relay_tokens.exchange import BlockAttention, BlockResult, SharedBlock, Tokens, run_blocks
-from relay_tokens.output import RelayAttention
 
 
-class SwinRelayBackbone(nn.Module):
+class SwinRelayBackbone(RelayBackbone):
     """Both branches of a Swin Transformer V2, sharing every block."""
 
     def __init__(self, config: RelayConfig, swin: SwinTransformerV2) -> None:
-        super().__init__()
-        self.exchange = config.exchange
-        self.channels: int = swin.num_features
+        embeddings = copy.deepcopy(swin.patch_embed), copy.deepcopy(swin.patch_embed)
+        super().__init__(config, *embeddings, swin.embed_dim)
+        self.channels = swin.num_features
         patch: int = swin.patch_embed.patch_size[0]
         self.stride = patch * 2 ** (len(swin.layers) - 1)
         self.attention_strides = tuple(
             patch * 2**i for i, stage in enumerate(_stages(swin.layers)) for _ in stage.blocks
         )
-        self.local_embedding = copy.deepcopy(swin.patch_embed)
-        self.global_embedding = None if config.is_single_scale else copy.deepcopy(swin.patch_embed)
-        count = 0 if config.is_single_scale else config.num_relay_tokens
-        self.relay_tokens = nn.Parameter(torch.empty(1, count, swin.embed_dim))
-        nn.init.trunc_normal_(self.relay_tokens, std=0.02)
         self.stages = swin.layers
-        self.relay_downsamples = _relay_downsamples(swin) if count else nn.ModuleList()
+        has_tokens = self.relay_tokens.shape[1] > 0
+        self.relay_downsamples = _relay_downsamples(swin) if has_tokens else nn.ModuleList()
         self.norm = swin.norm
 
-    def forward(
-        self, local: Tensor, global_: Tensor | None, record: bool
-    ) -> tuple[Tensor, Tensor | None, RelayAttention | None]:
-        """Features ``(B, channel, rows, cols)`` of both branches, and attention."""
-        wide = None if self.global_embedding is None else self.global_embedding(global_)
-        relay = self.relay_tokens.expand(len(local), -1, -1)
-        tokens = Tokens(self.local_embedding(local), wide, relay)
+    def run(self, tokens: Tokens, record: bool) -> Tokens:
+        """Take ``(B, rows, cols, channel)`` tokens through all stages."""
         for index, stage in enumerate(_stages(self.stages)):
             if index:
                 tokens = self._downsample(index, tokens)
             tokens = run_blocks(self._blocks(stage), tokens, self.exchange, record)
-        global_map = None if tokens.global_ is None else self._to_map(tokens.global_)
-        return self._to_map(tokens.local), global_map, tokens.attention()
+        return tokens
+
+    def to_map(self, tokens: Tensor) -> Tensor:
+        """``(B, rows, cols, channel)`` to ``(B, channel, rows, cols)``, normed."""
+        normed: Tensor = self.norm(tokens)
+        return normed.permute(0, 3, 1, 2)
 
     def _blocks(self, stage: SwinTransformerV2Stage) -> Iterator[SharedBlock]:
         for module in stage.blocks:
@@ -82,10 +77,6 @@ class SwinRelayBackbone(nn.Module):
             # No relay tokens still need the new width, to be joined to patches.
             relay = tokens.relay.new_zeros(len(tokens.relay), 0, merge.out_dim)
         return replace(tokens, local=merge(tokens.local), global_=wide, relay=relay)
-
-    def _to_map(self, tokens: Tensor) -> Tensor:
-        normed: Tensor = self.norm(tokens)
-        return normed.permute(0, 3, 1, 2)
 
 
 def _stages(layers: nn.Module) -> list[SwinTransformerV2Stage]:

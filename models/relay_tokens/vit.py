@@ -12,10 +12,10 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from relay_tokens.attention import RecordedAttention, attend_recording
+from relay_tokens.backbone import RelayBackbone
 from relay_tokens.config import RelayConfig
 from relay_tokens.errors import UserError
 from relay_tokens.exchange import BlockAttention, BlockResult, Tokens, run_blocks
-from relay_tokens.output import RelayAttention
 
 
 class PatchTokens(nn.Module):
@@ -50,7 +50,7 @@ def _positions(vit: VisionTransformer) -> Tensor:
     return whole
 
 
-class ViTRelayBackbone(nn.Module):
+class ViTRelayBackbone(RelayBackbone):
     """Both branches of a Vision Transformer, sharing every block.
 
     As in the authors' code the final norm is left out: the head reads the last
@@ -58,37 +58,25 @@ class ViTRelayBackbone(nn.Module):
     """
 
     def __init__(self, config: RelayConfig, vit: VisionTransformer) -> None:
-        super().__init__()
         if not all(type(block) is Block for block in vit.blocks):
             raise UserError(
                 f"Backbone {config.backbone} has blocks of another kind than a plain ViT; "
                 "choose a vit_* backbone with plain blocks."
             )
-        self.exchange = config.exchange
-        self.channels: int = vit.embed_dim
-        self.stride: int = vit.patch_embed.patch_size[0]
+        super().__init__(config, PatchTokens(vit), PatchTokens(vit), vit.embed_dim)
+        self.channels = vit.embed_dim
+        self.stride = vit.patch_embed.patch_size[0]
         self.grid: tuple[int, int] = vit.patch_embed.grid_size
         self.attention_strides = (self.stride,) * len(vit.blocks)
-        self.local_embedding = PatchTokens(vit)
-        self.global_embedding = None if config.is_single_scale else PatchTokens(vit)
-        relay = 0 if config.is_single_scale else config.num_relay_tokens
-        self.relay_tokens = nn.Parameter(torch.empty(1, relay, vit.embed_dim))
-        nn.init.trunc_normal_(self.relay_tokens, std=0.02)
         self.blocks = vit.blocks
 
-    def forward(
-        self, local: Tensor, global_: Tensor | None, record: bool
-    ) -> tuple[Tensor, Tensor | None, RelayAttention | None]:
-        """Features ``(B, channel, rows, cols)`` of both branches, and attention."""
-        wide = None if self.global_embedding is None else self.global_embedding(global_)
-        relay = self.relay_tokens.expand(len(local), -1, -1)
-        tokens = Tokens(self.local_embedding(local), wide, relay)
+    def run(self, tokens: Tokens, record: bool) -> Tokens:
+        """Take ``(B, prefix + patch, channel)`` tokens through all blocks."""
         blocks = [partial(run_block, cast(Block, block), self.grid) for block in self.blocks]
-        out = run_blocks(blocks, tokens, self.exchange, record)
-        global_map = None if out.global_ is None else self._to_map(out.global_)
-        return self._to_map(out.local), global_map, out.attention()
+        return run_blocks(blocks, tokens, self.exchange, record)
 
-    def _to_map(self, tokens: Tensor) -> Tensor:
+    def to_map(self, tokens: Tensor) -> Tensor:
+        """``(B, prefix + patch, channel)`` to ``(B, channel, rows, cols)``."""
         rows, cols = self.grid
         return torch.unflatten(tokens[:, -rows * cols :].mT, 2, (rows, cols))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_relay.geometry import Window
-from napari_relay.images.pyramid import PyramidImage
+from napari_relay.images.pyramid import PyramidImage, has_data
 from napari_relay.inference.resampling import Span, resample
 from relay_tokens.config import RelayConfig
 from relay_tokens.errors import UserError
@@ -104,8 +104,8 @@ def _read_crop(image: PyramidImage, window: Window, size: int) -> _Crop:
     rows = Span(window.y0 / factor, window.height / size / factor, size)
     cols = Span(window.x0 / factor, window.width / size / factor, size)
     patch = image.read(_level0_window(rows, cols, factor), level)
-    has_data = _has_data(image, patch.pixels)
-    values, counted = resample(patch.pixels.astype(np.float32), has_data, rows, cols)
+    with_data = has_data(patch.pixels, image.nodata)
+    values, counted = resample(patch.pixels.astype(np.float32), with_data, rows, cols)
     _, valid = resample(patch.valid[..., None].astype(np.float32), patch.valid, rows, cols)
     return _Crop(values, counted, valid)
 
@@ -122,16 +122,6 @@ def _level0_window(rows: Span, cols: Span, factor: float) -> Window:
         round(rows.length * factor),
         round(cols.length * factor),
     )
-
-
-def _has_data(image: PyramidImage, pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Where pixels are data, whether or not they lie inside the image."""
-    has_data = np.ones(pixels.shape[:2], dtype=bool)
-    if np.issubdtype(pixels.dtype, np.inexact):
-        has_data &= np.isfinite(pixels).all(axis=2)
-    if image.nodata is not None:
-        has_data &= (pixels != image.nodata).any(axis=2)
-    return has_data
 
 
 def _offset(context: _Crop, metadata: ModelMetadata) -> NDArray[np.float32]:
