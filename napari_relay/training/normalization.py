@@ -32,8 +32,8 @@ def estimate_normalization(
         Read at the level where a window is about 256 pixels wide.
     windows
         Where to look, level-0 pixels. With ``normalization="local"`` the spread
-        is measured around each window's own mean: take windows as wide as a
-        local crop, or the relief within one is lost beside that of the country.
+        is measured around each window's own mean: take windows as wide as the
+        features, or their relief is lost beside that of the hills.
     normalization
         As in the model's metadata.
 

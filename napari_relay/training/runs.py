@@ -175,7 +175,9 @@ def _metadata(
     model: ModelOptions,
     options: TrainOptions,
 ) -> ModelMetadata:
-    statistics = estimate_normalization(image, _sample(split), task.normalization)
+    statistics = estimate_normalization(
+        image, _sample(split, task.normalization), task.normalization
+    )
     record = {
         "image": image.source.name,
         "labels": task.description,
@@ -197,12 +199,18 @@ def _metadata(
     )
 
 
-def _sample(split: SpatialSplit) -> list[Window]:
-    """Training windows spread over the image, each as wide as a local crop."""
+def _sample(split: SpatialSplit, normalization: str) -> list[Window]:
+    """Training windows spread over the image, as wide as a local crop.
+
+    For ``local`` a quarter of that: the relief of features, not of hills.
+    """
     side = split.crop_size
     spots = [
         Window(y, x, side, side)
         for y in range(0, split.image.height, max(split.image.height // 12, 1))
         for x in range(0, split.image.width, max(split.image.width // 12, 1))
     ]
-    return [w for w in spots if split.allows(w)]
+    allowed = [w for w in spots if split.allows(w)]
+    if normalization == "local":
+        return [Window(w.y0, w.x0, max(side // 4, 1), max(side // 4, 1)) for w in allowed]
+    return allowed

@@ -15,6 +15,7 @@ from napari_relay.widgets.sections.finetuning_section import FinetuningSection
 from napari_relay.widgets.sections.image_section import ImageSection
 from napari_relay.widgets.sections.model_section import ModelSection
 from napari_relay.widgets.sections.prediction_section import PredictionSection
+from napari_relay.widgets.sections.section import WheelGuard
 
 _WIDTH = 340
 
@@ -54,6 +55,8 @@ class RelayPanel(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(scroll)
         self.setMinimumWidth(_WIDTH)
+        self._wheel_guard = WheelGuard(self)
+        self._wheel_guard.guard(inner)
         controller = self.controller
         self.destroyed.connect(lambda: controller.close())
 

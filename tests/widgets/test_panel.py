@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_relay.geometry import Window
 from napari_relay.images import open_image
@@ -234,6 +236,25 @@ def test_confidence_and_outlines_are_a_click_away(ready: RelayPanel, qtbot, wait
     assert not layers.confidence.visible
     ready.explore.outlines.setChecked(True)
     assert layers.prediction.contour > 0
+
+
+def test_the_wheel_scrolls_the_panel_and_changes_no_field_under_it(
+    ready: RelayPanel, qtbot
+) -> None:
+    field = ready.attention.branch.native
+    wheel = QWheelEvent(
+        QPointF(5, 5),
+        QPointF(field.mapToGlobal(QPoint(5, 5))),
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    before = ready.attention.branch.value
+    QApplication.sendEvent(field, wheel)
+    assert ready.attention.branch.value == before
 
 
 def test_a_class_button_takes_the_brush_in_hand(ready: RelayPanel, qtbot) -> None:

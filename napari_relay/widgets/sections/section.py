@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
@@ -59,6 +62,26 @@ def add_field(form: QFormLayout, label: str, field: QWidget) -> None:
     """Add a field to a form, as wide as there is room, however long its texts."""
     field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     form.addRow(label, field)
+
+
+class WheelGuard(QObject):
+    """Lets the wheel scroll the panel, not change the field that passes under it."""
+
+    def guard(self, panel: QWidget) -> None:
+        """Guard every field of a panel that has no keyboard focus."""
+        for kind in (QComboBox, QAbstractSpinBox, QAbstractSlider):
+            for field in panel.findChildren(kind):
+                field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                field.installEventFilter(self)
+
+    def eventFilter(self, field: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Leave wheel events of fields without focus to the panel."""
+        if event is None or event.type() != QEvent.Type.Wheel:
+            return False
+        if isinstance(field, QWidget) and field.hasFocus():
+            return False
+        event.ignore()
+        return True
 
 
 def button(text: str, tooltip: str, clicked: Callable[[], object]) -> QPushButton:
