@@ -312,6 +312,7 @@ class RelayController(QObject):
         """Note what is on screen; a running prediction takes those tiles next."""
         if self.current is not None:
             self._view = visible_window(self.viewer, self.current.base)
+            self.current.follow_view(self._view)
 
     def _stop_job_of_current(self) -> None:
         if self._job_layers is self.current:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_relay.annotation import CorrectionStore
-from napari_relay.inference import AttentionMap, PredictionStore, TileResult
-from napari_relay.inference.attention import Branch, Direction
+from napari_relay.geometry import Window
+from napari_relay.inference import PredictionStore, TileResult
 from napari_relay.session import Session
+from napari_relay.widgets.attention_overlay import AttentionChoice, AttentionOverlay
 from napari_relay.widgets.image_layer import placement
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import corrections_layer
@@ -23,20 +22,6 @@ from relay_tokens import IGNORE_INDEX, ClassSchema
 
 _REFRESH_MS = 400
 """How often layers without a partial refresh follow arriving tiles."""
-
-
-@dataclass(frozen=True)
-class AttentionChoice:
-    """Which attention is shown."""
-
-    branch: Branch = "local"
-    """Over the patches of the local or of the global crops."""
-    direction: Direction = "relay_to_patch"
-    """Relay tokens reading patches, or patches reading relay tokens."""
-    block: int | None = None
-    """Transformer block from 0; None: mean over blocks."""
-    token: int | None = None
-    """Relay token from 0; None: mean over relay tokens."""
 
 
 class SessionLayers:
@@ -52,9 +37,8 @@ class SessionLayers:
         self.base = base
         self.prediction: Labels | None = None
         self.confidence: Image | None = None
-        self.attention: Image | None = None
         self.corrections: PaintableLabels | None = None
-        self.choice = AttentionChoice()
+        self._attention = AttentionOverlay(session, self._insert)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
         self._timer = QTimer()
@@ -68,6 +52,7 @@ class SessionLayers:
     def stop_following(self) -> None:
         """Follow the session no more; the layers stay."""
         self._timer.stop()
+        self._attention.close()
         self.session.events.model_changed.disconnect(self._on_model_changed)
         self.session.events.tile_predicted.disconnect(self._on_tile)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
@@ -79,6 +64,16 @@ class SessionLayers:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
 
+    @property
+    def attention(self) -> Image | None:
+        """Layer of the relay tokens' attention; None until it is asked for."""
+        return self._attention.layer
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that will be shown is still being read."""
+        return self._attention.reading
+
     def owns(self, layer: Layer) -> bool:
         """Whether a layer is the session's image or one of its overlays."""
         return any(layer is own for own in (self.base, *self._overlays()))
@@ -89,21 +84,17 @@ class SessionLayers:
 
     # --- what a panel asks for
 
+    def follow_view(self, view: Window) -> None:
+        """Note which level-0 pixels are on screen."""
+        self._attention.follow(view)
+
     def show_attention(self, choice: AttentionChoice) -> None:
-        """Show the chosen attention, with its own contrast."""
-        self.choice = choice
-        shown = self._attention_map()
-        if shown is None:
-            return
-        if self.attention is None:
-            self.attention = self._add_attention()
-        self._fill_attention(shown)
-        finite = shown.values[np.isfinite(shown.values)]
-        if finite.size:
-            low, high = np.percentile(finite, (1, 99))
-            self.attention.contrast_limits = (float(low), float(max(high, low + 1e-6)))
-        self.attention.name = _attention_name(choice)
-        self.attention.visible = True
+        """Show the chosen attention, as soon as it is read."""
+        self._attention.show(choice)
+
+    def hide_attention(self) -> None:
+        """Hide the attention."""
+        self._attention.hide()
 
     def show_prediction(self) -> None:
         """Show the class mask, made anew if the person has deleted it."""
@@ -148,11 +139,9 @@ class SessionLayers:
                 self.viewer.layers.remove(self.corrections)
             self._painted = corrections
             self.corrections = self._add_corrections(corrections)
-        if self.attention is not None:
-            if store.has_attention:
-                self._refresh_attention()
-            else:
-                self.viewer.layers.remove(self.attention)
+        if self.attention is not None and not store.has_attention:
+            self.viewer.layers.remove(self.attention)
+        self._attention.refresh()
 
     def _on_tile(self, result: TileResult) -> None:
         if self._refresher is not None:
@@ -168,13 +157,14 @@ class SessionLayers:
     def _refresh_slow_layers(self) -> None:
         if self.confidence is not None and self.confidence.visible:
             self.confidence.refresh(thumbnail=False, highlight=False, extent=False)
-        if self.attention is not None and self.attention.visible:
-            self._refresh_attention()
+        self._attention.refresh()
 
     def _on_removed(self, event: Any) -> None:
-        for name in ("prediction", "confidence", "attention", "corrections"):
+        for name in ("prediction", "confidence", "corrections"):
             if getattr(self, name) is event.value:
                 setattr(self, name, None)
+        if self.attention is event.value:
+            self._attention.forget_layer()
         if self.prediction is None:
             self._refresher = None
 
@@ -210,19 +200,6 @@ class SessionLayers:
         self._insert(layer)
         return layer
 
-    def _add_attention(self) -> Image:
-        placed = placement(self.session.image)
-        layer = Image(
-            np.full((1, 1), np.nan, np.float32),
-            name="Attention",
-            colormap="inferno",
-            opacity=0.65,
-            interpolation2d="nearest",
-            units=placed["units"],
-        )
-        self._insert(layer)
-        return layer
-
     def _add_corrections(self, corrections: CorrectionStore) -> PaintableLabels:
         layer = corrections_layer(corrections, **placement(self.session.image))
         self._insert(layer)
@@ -239,27 +216,6 @@ class SessionLayers:
         self.viewer.layers.insert(top, layer)
         self.viewer.layers.selection = selected
 
-    # --- attention
-
-    def _attention_map(self) -> AttentionMap | None:
-        store, choice = self.session.store, self.choice
-        if store is None or not store.has_attention:
-            return None
-        return store.attention_map(choice.branch, choice.direction, choice.block, choice.token)
-
-    def _refresh_attention(self) -> None:
-        shown = self._attention_map()
-        if shown is not None:
-            self._fill_attention(shown)
-
-    def _fill_attention(self, shown: AttentionMap) -> None:
-        layer, pixel = self.attention, np.asarray(placement(self.session.image)["scale"])
-        if layer is None:
-            return
-        layer.data = shown.values
-        layer.scale = pixel * shown.factor
-        layer.translate = pixel * np.asarray(shown.translate)
-
 
 def class_colormap(classes: ClassSchema) -> DirectLabelColormap:
     """Colours of class labels ``0 ... n - 1``; everything else is transparent."""
@@ -267,7 +223,3 @@ def class_colormap(classes: ClassSchema) -> DirectLabelColormap:
     return DirectLabelColormap(
         color_dict={**colors, IGNORE_INDEX: "transparent", None: "transparent"}
     )
-
-
-def _attention_name(choice: AttentionChoice) -> str:
-    return f"Attention ({choice.branch})"

@@ -197,6 +197,7 @@ def test_attention_lies_exactly_over_the_image(ready: RelayPanel, qtbot, wait_fo
     assert layers is not None
     attention = layers.attention
     assert attention is not None
+    wait_for(lambda: not layers.busy)
     assert np.isfinite(attention.data[:10, :12]).all()
     # 16-px patches of 0.5 µm: the first one's middle lies at 7.5 px.
     assert tuple(attention.scale) == (8.0, 8.0)
@@ -210,6 +211,7 @@ def test_every_choice_of_attention_shows_another_map(
     section, layers = ready.attention, ready.controller.current
     assert layers is not None
     section.shown.setChecked(True)
+    wait_for(lambda: not layers.busy)
     seen = [layers.attention.data.copy()]
     for field, value in (
         (section.block, 1),
@@ -217,10 +219,12 @@ def test_every_choice_of_attention_shows_another_map(
         (section.direction, "patch_to_relay"),
     ):
         field.value = value
+        wait_for(lambda: not layers.busy)
         seen.append(layers.attention.data.copy())
     for one, other in pairwise(seen):
         assert not np.array_equal(one, other, equal_nan=True)
     section.branch.value = "global"
+    wait_for(lambda: not layers.busy)
     assert layers.attention.name == "Attention (global)"
 
 

@@ -6,9 +6,9 @@ from magicgui.widgets import ComboBox
 from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_relay.inference.attention import Branch, Direction
+from napari_relay.widgets.attention_overlay import AttentionChoice
 from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.sections.section import Section, add_field, note
-from napari_relay.widgets.session_layers import AttentionChoice
 
 _BRANCHES: list[tuple[str, Branch]] = [
     ("local: the detailed crop", "local"),
@@ -61,8 +61,8 @@ class AttentionSection(Section):
             return
         if self.shown.isChecked():
             layers.show_attention(self.choice())
-        elif layers.attention is not None:
-            layers.attention.visible = False
+        else:
+            layers.hide_attention()
 
     def _refresh(self) -> None:
         session = self._controller.session
