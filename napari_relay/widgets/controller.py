@@ -215,7 +215,7 @@ class RelayController(QObject):
         except UserError as error:
             report(error)
             return
-        show_info(f"{version.label} is in use; the view is predicted again.")
+        show_info(f"{version.label} is in use.")
         if layers is self.current:
             self.predict_view()
 

@@ -299,6 +299,7 @@ def test_finetuning_changes_the_view_and_undo_brings_it_back(
     _click(qtbot, ready.finetuning.start)
     wait_for(lambda: not controller.jobs.running and (bool(offered) or session.version.number > 0))
     assert len(ready.finetuning.curve.values) == 15
+    assert "mIoU on" in ready.finetuning.status.text()
     if offered:
         controller.accept(offered[0])
     wait_for(lambda: not controller.jobs.running)

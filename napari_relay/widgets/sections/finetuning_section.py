@@ -19,6 +19,7 @@ class FinetuningSection(Section):
     def __init__(self, controller: RelayController, parent: QWidget | None = None) -> None:
         super().__init__("Fine-tune", parent)
         self._controller = controller
+        self._has_result = False
         defaults = FinetuneOptions()
         self.trains = ComboBox(label="Trains", choices=_TRAINS, value=defaults.trains)
         self.steps = SpinBox(label="Steps", value=defaults.steps, min=5, max=2000, step=10)
@@ -81,6 +82,7 @@ class FinetuningSection(Section):
 
     def _on_started(self, name: str) -> None:
         if name == FINETUNING:
+            self._has_result = False
             self.curve.clear()
             self.bar.setRange(0, 0)
             self.status.setText("Gathering the corrections…")
@@ -96,15 +98,16 @@ class FinetuningSection(Section):
             f"{progress.before:.2f} → {progress.after:.2f}"
         )
         if progress.result is not None:
+            self._has_result = True
             self.status.setText(describe(progress.result))
 
-    def _on_ended(self, name: str, complete: bool) -> None:
+    def _on_ended(self, name: str) -> None:
         self.start.setEnabled(True)
         self.stop.setEnabled(False)
         if name == FINETUNING:
             self.bar.setRange(0, 1)
-            self.bar.setValue(int(complete))
-            if not complete:
+            self.bar.setValue(int(self._has_result))
+            if not self._has_result:
                 self.status.setText("Stopped; the model in use is as it was.")
 
     def _on_offered(self, result: FinetuneResult) -> None:
