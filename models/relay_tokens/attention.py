@@ -25,10 +25,9 @@ def attend_recording(
 ) -> RecordedAttention:
     """Scaled dot-product attention that also returns some rows and columns.
 
-    The columns need every row's softmax denominator. They are had from the
-    fused kernel itself: a value column that is 1 at one token and 0 elsewhere
-    is mixed to exactly the weight with which each token reads that one. So the
-    full ``token × token`` map is never formed here.
+    The columns need every row's softmax denominator, and the full
+    ``token × token`` map is never formed for it: the fused kernel itself tells,
+    in one of two ways that give the same numbers.
 
     Parameters
     ----------
@@ -41,16 +40,64 @@ def attend_recording(
     bias
         Added to the scaled dot products; broadcasts to ``(B, head, token, token)``.
     """
-    count, channels = len(range(*marked.indices(q.shape[2]))), q.shape[3]
-    marks = v.new_zeros(v.shape[2], count)
-    marks[marked] = torch.eye(count, dtype=v.dtype, device=v.device)
-    # Fused kernels want q, k and v equally wide; zeros change no dot product.
-    wide_v = torch.cat([v, marks.expand(*v.shape[:2], -1, -1)], dim=3)
-    wide_q, wide_k = F.pad(q, (0, count)), F.pad(k, (0, count))
-    wide = F.scaled_dot_product_attention(wide_q, wide_k, wide_v, attn_mask=bias, scale=scale)
-    logits = (q[:, :, marked] @ k.transpose(2, 3)).float() * scale
+    if _kernel_returns_denominators(q, k, v):
+        return _attend_with_denominators(q, k, v, marked, scale, bias)
+    return _attend_widened(q, k, v, marked, scale, bias)
+
+
+def _kernel_returns_denominators(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether PyTorch's CPU kernel can be asked: it is not public, gives the
+    denominators no gradient, and is compared with logits of full precision.
+    """
+    single = all(t.dtype == torch.float32 and t.device.type == "cpu" for t in (q, k, v))
+    if not single or torch.is_autocast_enabled("cpu"):
+        return False
+    needs_gradient = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
+    known = hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu")
+    return known and not needs_gradient
+
+
+def _attend_with_denominators(
+    q: Tensor, k: Tensor, v: Tensor, marked: slice, scale: float, bias: Tensor | None
+) -> RecordedAttention:
+    """Weights from the logarithm of each row's denominator: ``exp(logit - lse)``."""
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    mixed, lse = kernel(q, k, v, attn_mask=bias, scale=scale)
+    rows = _logits(q[:, :, marked], k, scale)
+    columns = _logits(k[:, :, marked], q, scale)
     if bias is not None:
-        logits = logits + bias.expand(-1, -1, q.shape[2], -1)[:, :, marked]
-    return RecordedAttention(
-        wide[..., :channels], logits.softmax(dim=3), wide[..., channels:].float()
-    )
+        rows = rows + _expanded(bias, q)[:, :, marked]
+        columns = columns + _expanded(bias, q)[..., marked].mT
+    columns = (columns - lse[:, :, None]).exp().clamp(max=1)  # rounding may pass 1
+    return RecordedAttention(mixed, rows.softmax(dim=3), columns.mT)
+
+
+def _attend_widened(
+    q: Tensor, k: Tensor, v: Tensor, marked: slice, scale: float, bias: Tensor | None
+) -> RecordedAttention:
+    """Weights mixed by the kernel: a value channel that is 1 at one token and 0
+    elsewhere is mixed to exactly the weight with which each token reads that one.
+    """
+    count, channels = len(range(*marked.indices(q.shape[2]))), q.shape[3]
+    # Fused kernels want q, k and v equally wide (zeros change no dot product),
+    # and are fastest at multiples of 8 channels.
+    extra = -(channels + count) % 8 + count
+    marks = v.new_zeros(v.shape[2], extra)
+    marks[marked, :count] = torch.eye(count, dtype=v.dtype, device=v.device)
+    wide_v = torch.cat([v, marks.expand(*v.shape[:2], -1, -1)], dim=3)
+    wide_q, wide_k = F.pad(q, (0, extra)), F.pad(k, (0, extra))
+    wide = F.scaled_dot_product_attention(wide_q, wide_k, wide_v, attn_mask=bias, scale=scale)
+    rows = _logits(q[:, :, marked], k, scale)
+    if bias is not None:
+        rows = rows + _expanded(bias, q)[:, :, marked]
+    columns = wide[..., channels : channels + count].float()
+    return RecordedAttention(wide[..., :channels], rows.softmax(dim=3), columns)
+
+
+def _logits(some: Tensor, all_: Tensor, scale: float) -> Tensor:
+    """``(B, head, some token, token)``, in single precision at least."""
+    return (some @ all_.mT).float() * scale
+
+
+def _expanded(bias: Tensor, q: Tensor) -> Tensor:
+    return bias.expand(-1, -1, q.shape[2], -1)

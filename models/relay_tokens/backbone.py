@@ -30,7 +30,7 @@ class RelayBackbone(nn.Module):
     Parameters
     ----------
     config
-        With ``context_factor=None`` there is no global branch and no relay token.
+        A single-scale one has no global branch and no relay token.
     local_embedding, global_embedding
         Each branch's own modules, from ``(B, band, crop, crop)`` to tokens.
     width
@@ -60,13 +60,21 @@ class RelayBackbone(nn.Module):
         self.relay_tokens = nn.Parameter(torch.empty(1, count, width))
         nn.init.trunc_normal_(self.relay_tokens, std=0.02)
 
-    def forward(self, local: Tensor, global_: Tensor | None, record: bool) -> Features:
-        """Run both crops, each ``(B, band, crop, crop)``, through all blocks."""
+    def forward(
+        self, local: Tensor, global_: Tensor | None, record: bool, global_reading: bool = True
+    ) -> Features:
+        """Run both crops, each ``(B, band, crop, crop)``, through all blocks.
+
+        With ``global_reading=False`` the relay tokens keep nothing of what they
+        read in the global branch, so that none of it reaches the local one.
+        """
         wide = None if self.global_embedding is None else self.global_embedding(global_)
         relay = self.relay_tokens.expand(len(local), -1, -1)
-        tokens = self.run(Tokens(self.local_embedding(local), wide, relay), record)
+        start = Tokens(self.local_embedding(local), wide, relay, global_reading=global_reading)
+        tokens = self.run(start, record)
         global_map = None if tokens.global_ is None else self.to_map(tokens.global_)
-        return Features(self.to_map(tokens.local), global_map, tokens.attention())
+        attention = tokens.attention(self.exchange)
+        return Features(self.to_map(tokens.local), global_map, attention)
 
     @abstractmethod
     def run(self, tokens: Tokens, record: bool) -> Tokens:

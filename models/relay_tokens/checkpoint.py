@@ -110,6 +110,8 @@ def _describe(folder: Path) -> tuple[RelayConfig, ModelMetadata]:
     try:
         config = RelayConfig.from_json(json.dumps(document["model"]))
         return config, _metadata(document["metadata"])
+    except UserError as error:
+        raise UserError(f"{folder / CONFIG}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder / CONFIG} is not a model's configuration ({error}); save the model again."
@@ -137,9 +139,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _metadata(values: Mapping[str, Any]) -> ModelMetadata:
-    known = {f.name for f in fields(ModelMetadata)}
-    if unknown := sorted(set(values) - known):
-        raise UserError(f"The model's metadata has unknown fields {unknown}; remove them.")
+    unknown = sorted(set(values) - {f.name for f in fields(ModelMetadata)})
+    missing = sorted({"name", "classes", "bands", "mean", "std"} - set(values))
+    if unknown or missing:
+        raise UserError(
+            f"The model's metadata has unknown fields {unknown} and lacks {missing}; mend it."
+        )
     classes = tuple(SegmentationClass(**c) for c in values["classes"]["classes"])
     lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     lists["classes"] = ClassSchema(classes)

@@ -19,6 +19,8 @@ class BlockAttention(NamedTuple):
     """``(B, head, relay token, rows, cols)`` in [0, 1]."""
     patch_to_relay: Tensor
     """``(B, head, relay token, rows, cols)`` in [0, 1]."""
+    windows: int = 1
+    """Attention windows over which the relay tokens' copies are averaged."""
 
 
 class BlockResult(NamedTuple):
@@ -54,12 +56,14 @@ class Tokens:
     """Attention of each block passed, in the local branch; empty unless recorded."""
     seen_global: tuple[BlockAttention, ...] = ()
     """Attention of each block passed, in the global branch; empty unless recorded."""
+    global_reading: bool = True
+    """False: what the relay tokens read in the global branch is dropped."""
 
-    def attention(self) -> RelayAttention | None:
+    def attention(self, exchange: Exchange) -> RelayAttention | None:
         """All recorded attention; None where nothing was recorded."""
         if not self.seen_local:
             return None
-        return RelayAttention(_branch(self.seen_local), _branch(self.seen_global))
+        return RelayAttention(_branch(self.seen_local), _branch(self.seen_global), exchange)
 
 
 def run_blocks(
@@ -90,14 +94,16 @@ def _run_block(block: SharedBlock, tokens: Tokens, exchange: Exchange, record: b
         local = block(tokens.local, tokens.relay, record)
         return Tokens(local.tokens, None, local.relay, _add(tokens.seen_local, local))
     wide = block(tokens.global_, tokens.relay, record)
-    start = tokens.relay if exchange == "mean" else wide.relay
-    local = block(tokens.local, start, record)
+    follows = exchange == "sequential" and tokens.global_reading
+    local = block(tokens.local, wide.relay if follows else tokens.relay, record)
+    averages = exchange == "mean" and tokens.global_reading
     return Tokens(
         local.tokens,
         wide.tokens,
-        (local.relay + wide.relay) / 2 if exchange == "mean" else local.relay,
+        (local.relay + wide.relay) / 2 if averages else local.relay,
         _add(tokens.seen_local, local),
         _add(tokens.seen_global, wide),
+        tokens.global_reading,
     )
 
 
@@ -107,5 +113,7 @@ def _add(seen: tuple[BlockAttention, ...], block: BlockResult) -> tuple[BlockAtt
 
 def _branch(blocks: Sequence[BlockAttention]) -> BranchAttention:
     return BranchAttention(
-        tuple(b.relay_to_patch for b in blocks), tuple(b.patch_to_relay for b in blocks)
+        tuple(b.relay_to_patch for b in blocks),
+        tuple(b.patch_to_relay for b in blocks),
+        tuple(b.windows for b in blocks),
     )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from relay_tokens.backbone import Features
 from relay_tokens.backbones import build_backbone
+from relay_tokens.baselines import upsampled_centre
 from relay_tokens.config import RelayConfig
 from relay_tokens.errors import UserError
 from relay_tokens.output import RelayOutput
@@ -25,7 +26,8 @@ class RelaySegmenter(nn.Module):
     ----------
     config
         What the model is made of. With ``context_factor=None`` it has only the
-        local branch and no relay tokens: the single-scale baseline.
+        local branch and no relay tokens: the single-scale baseline. Its ``mode``
+        makes it one of the other baselines.
     pretrained
         True: timm's pretrained weights for the backbone; a path: a local file
         of them.
@@ -50,7 +52,11 @@ class RelaySegmenter(nn.Module):
         return self.backbone.attention_strides
 
     def forward(
-        self, local: Tensor, global_: Tensor | None = None, record_attention: bool = False
+        self,
+        local: Tensor,
+        global_: Tensor | None = None,
+        record_attention: bool = False,
+        global_reading: bool = True,
     ) -> RelayOutput:
         """Segment a batch of crop pairs.
 
@@ -60,9 +66,12 @@ class RelaySegmenter(nn.Module):
             ``(B, band, crop_size, crop_size)``, normalised, full resolution.
         global_
             The same shape: a window ``context_factor`` times wider around the
-            same middle, downsampled. Ignored by a single-scale model.
+            same middle, downsampled. Ignored by a model of the local crop alone.
         record_attention
             Whether :attr:`RelayOutput.attention` is filled.
+        global_reading
+            False: the relay tokens do not read the global branch, so that it
+            says nothing to the local one.
 
         Returns
         -------
@@ -75,15 +84,29 @@ class RelaySegmenter(nn.Module):
             When the crops do not have the model's size or number of bands.
         """
         self._check(local, "local")
-        if self.config.is_single_scale:
-            global_ = None
-        elif global_ is None:
-            raise UserError("This model reads two crops; give it the global crop as well.")
-        else:
-            self._check(global_, "global")
-        features: Features = self.backbone(local, global_, record_attention)
+        first, second = self._crops_read(local, global_)
+        features: Features = self.backbone(first, second, record_attention, global_reading)
         wide = None if features.global_ is None else self.head(features.global_)
-        return RelayOutput(self.head(features.local), wide, features.attention)
+        logits = self._local_logits(self.head(features.local), wide)
+        return RelayOutput(logits, wide, features.attention)
+
+    def _crops_read(self, local: Tensor, global_: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What the first and the second branch read, if there is a second."""
+        if self.config.context_factor is None:
+            return local, None
+        if global_ is None:
+            raise UserError("This model reads two crops; give it the global crop as well.")
+        self._check(global_, "global")
+        return (global_, None) if self.config.mode == "global" else (local, global_)
+
+    def _local_logits(self, first: Tensor, second: Tensor | None) -> Tensor:
+        """Logits over the local crop from those of the branches."""
+        factor = self.config.context_factor
+        if factor is None or self.config.mode == "relay":
+            return first
+        if second is None:
+            return upsampled_centre(first, factor)
+        return first + upsampled_centre(second, factor)
 
     def _check(self, crop: Tensor, branch: str) -> None:
         side = self.config.crop_size

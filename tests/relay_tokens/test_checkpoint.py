@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -56,7 +57,17 @@ def test_a_configuration_survives_its_json():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("num_classes", 0), ("exchange", "both"), ("context_factor", 1), ("crop_size", 2)],
+    [
+        ("num_classes", 0),
+        ("num_classes", "four"),
+        ("in_channels", True),
+        ("exchange", "both"),
+        ("context_factor", 1),
+        ("context_factor", 2.5),
+        ("crop_size", 2),
+        ("backbone", None),
+        ("backbone_options", [1]),
+    ],
 )
 def test_an_impossible_configuration_names_the_field(field, value):
     with pytest.raises(UserError, match=field):
@@ -71,6 +82,87 @@ def test_weights_of_another_model_name_the_tensor(tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(UserError, match=r"backbone\.relay_tokens"):
         load_checkpoint(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("model", "num_classes", "four"),
+        ("model", "depth", 2),
+        ("model", "backbone", ...),
+        ("metadata", "std", ...),
+        ("metadata", "mean", [0.0]),
+        ("metadata", "std", [1.0, "a", 1.0]),
+        ("metadata", "std", [1.0, 0.0, 1.0]),
+        ("metadata", "bands", "rgb"),
+        ("metadata", "normalization", "global"),
+        ("metadata", "pixel_size", -0.5),
+        ("metadata", "unit", "inch"),
+        ("metadata", "training", []),
+        ("metadata", "colour", "red"),
+        ("metadata", "classes", {"classes": [{"name": "a", "colour": "red"}]}),
+    ],
+)
+def test_a_configuration_with_a_wrong_field_names_the_file_and_the_field(
+    tmp_path, part, field, value
+):
+    save_checkpoint(tmp_path / "m", tiny_model("vit"), _metadata())
+    path = tmp_path / "m" / "config.json"
+    document = json.loads(path.read_text())
+    if value is ...:
+        del document[part][field]
+    else:
+        document[part][field] = value
+    path.write_text(json.dumps(document))
+    word = "colour" if field == "classes" else field
+    with pytest.raises(UserError, match=rf"config\.json.*{word}"):
+        load_checkpoint(tmp_path / "m")
+
+
+@pytest.mark.parametrize("name", ["bands", "classes"])
+def test_metadata_that_does_not_fit_the_stored_model_names_the_field(tmp_path, name):
+    save_checkpoint(tmp_path / "m", tiny_model("vit"), _metadata())
+    path = tmp_path / "m" / "config.json"
+    document = json.loads(path.read_text())
+    if name == "bands":
+        document["metadata"].update(bands=["grey"], mean=[0.0], std=[1.0])
+    else:
+        document["metadata"]["classes"]["classes"].pop()
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match={"bands": "in_channels", "classes": "num_classes"}[name]):
+        load_checkpoint(tmp_path / "m")
+
+
+def test_weights_of_another_shape_name_the_tensor_and_both_shapes(tmp_path):
+    save_checkpoint(tmp_path / "m", tiny_model("vit"), _metadata())
+    save_checkpoint(tmp_path / "grey", tiny_model("vit", in_channels=4), _metadata_of_four_bands())
+    (tmp_path / "grey" / "model.safetensors").replace(tmp_path / "m" / "model.safetensors")
+    with pytest.raises(
+        UserError, match=r"patch_embed\.proj\.weight.*\(48, 4, 16, 16\).*\(48, 3, 16, 16\)"
+    ):
+        load_checkpoint(tmp_path / "m")
+
+
+def _metadata_of_four_bands() -> ModelMetadata:
+    return _metadata(bands=("r", "g", "b", "height"), mean=(0.0,) * 4, std=(1.0,) * 4)
+
+
+class _Harm:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_in_place_of_the_weights_is_refused_and_never_run(tmp_path):
+    save_checkpoint(tmp_path / "m", tiny_model("vit"), _metadata())
+    torch.save({"head.weight": _Harm(tmp_path / "harmed")}, tmp_path / "m" / "model.safetensors")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_checkpoint(tmp_path / "m")
+    assert not (tmp_path / "harmed").exists()
 
 
 def test_damaged_weights_are_one_sentence(tmp_path):
