@@ -47,10 +47,13 @@ def attend_recording(
 
 def _kernel_returns_denominators(q: Tensor, k: Tensor, v: Tensor) -> bool:
     """Whether PyTorch's CPU kernel can be asked: it is not public, gives the
-    denominators no gradient, and is compared with logits of full precision.
+    denominators no gradient, and casts nothing under autocast.
     """
-    single = all(t.dtype == torch.float32 and t.device.type == "cpu" for t in (q, k, v))
-    if not single or torch.is_autocast_enabled("cpu"):
+    autocast = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if autocast else q.dtype
+    if dtype not in (torch.float32, torch.bfloat16):
+        return False
+    if any(t.dtype != dtype or t.device.type != "cpu" for t in (q, k, v)):
         return False
     needs_gradient = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
     known = hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu")
@@ -95,8 +98,9 @@ def _attend_widened(
 
 
 def _logits(some: Tensor, all_: Tensor, scale: float) -> Tensor:
-    """``(B, head, some token, token)``, in single precision at least."""
-    return (some @ all_.mT).float() * scale
+    """``(B, head, some token, token)``, as the kernel has them: in single precision."""
+    with torch.autocast(some.device.type, enabled=False):
+        return some.float() @ all_.float().mT * scale
 
 
 def _expanded(bias: Tensor, q: Tensor) -> Tensor:
