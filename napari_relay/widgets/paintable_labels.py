@@ -3,7 +3,7 @@
 napari 0.9 does not edit multiscale Labels. :class:`Labels` does, over the
 levels of an :class:`~napari_relay.annotation.EditablePyramid`. What it needs of
 napari's private API is used here and in ``region_refresh.py`` only, and listed in
-``tests/widgets/test_paintable_labels.py``, which fails when napari changes it.
+``tests/widgets/test_napari_private_api.py``, which fails when napari changes it.
 
 Values: the store holds class ids with 255 for "not corrected"; the layer shows
 ``class id + 1`` with 0 for "not corrected", so that class 0 can be painted, 0

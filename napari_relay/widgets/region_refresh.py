@@ -2,7 +2,7 @@
 
 napari 0.9 draws what it sliced before; ``layer.refresh()`` slices and uploads
 everything on screen (155 to 218 ms). What this needs of napari's private API is
-listed in ``tests/widgets/test_paintable_labels.py``.
+listed in ``tests/widgets/test_napari_private_api.py``.
 """
 
 from __future__ import annotations

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from napari.layers import Labels as NapariLabels
 from napari.layers.labels.labels import WrongSelectedLabelError
 from napari.settings import get_settings
-from napari.utils.interactions import (
-    mouse_double_click_callbacks,
-    mouse_move_callbacks,
-    mouse_press_callbacks,
-    mouse_release_callbacks,
-)
 
 from napari_relay.annotation import CorrectionStore
 from napari_relay.geometry import Window
-from napari_relay.widgets import paintable_labels, region_refresh
+from napari_relay.widgets import paintable_labels
 from napari_relay.widgets.paintable_labels import Labels, corrections_layer
 from napari_relay.widgets.region_refresh import RegionRefresher
 from relay_tokens import ClassSchema
+from tests.widgets.mouse import Mouse
 
 HEIGHT, WIDTH = 3000, 3600
 
@@ -68,37 +61,6 @@ def disk(row: int, col: int, size: int) -> np.ndarray:
     """Pixels that a brush of ``size`` paints: napari's own rule."""
     rows, cols = np.ogrid[:HEIGHT, :WIDTH]
     return (rows - row) ** 2 + (cols - col) ** 2 <= (size // 2 + 0.5) ** 2
-
-
-class Mouse:
-    """Moves, presses and releases a button at world coordinates, as napari is told."""
-
-    def __init__(self, layer: Labels) -> None:
-        self.layer = layer
-
-    def event(self, kind: str, row: float, col: float, button: int = 1) -> object:
-        class Event:
-            type = kind
-            position = (row, col)
-            pos = np.array([col, row])
-            is_dragging = kind == "mouse_move"
-            dims_displayed = (0, 1)
-            view_direction = None
-            modifiers: tuple[str, ...] = ()
-            camera_zoom = 1.0
-            handled = False
-
-        Event.button = button
-        return Event()
-
-    def drag(self, *points: tuple[float, float], button: int = 1) -> None:
-        mouse_press_callbacks(self.layer, self.event("mouse_press", *points[0], button))
-        for point in points[1:]:
-            mouse_move_callbacks(self.layer, self.event("mouse_move", *point, button))
-        mouse_release_callbacks(self.layer, self.event("mouse_release", *points[-1], button))
-
-    def double_click(self, row: float, col: float) -> None:
-        mouse_double_click_callbacks(self.layer, self.event("mouse_double_click", row, col))
 
 
 @pytest.mark.parametrize("zoom", [4.0, 1.0, 0.3, 0.05])
@@ -253,7 +215,7 @@ def test_a_polygon_drawn_with_clicks_is_painted(
     corners = [(1000.0, 1500.0), (1000.0, 2500.0), (1800.0, 2500.0), (1800.0, 1500.0)]
     for corner in corners:
         mouse.drag(corner)
-        mouse_move_callbacks(layer, mouse.event("mouse_move", *corner))
+        mouse.move(*corner)
     mouse.double_click(*corners[-1])
     expected = np.full((HEIGHT, WIDTH), 255)
     expected[1000:1801, 1500:2501] = 1
@@ -421,95 +383,3 @@ def test_a_store_of_100_000_pixels_a_side_is_ready_at_once(
     look_at(viewer, qtbot, 50_000, 50_000, 0.005)
     assert (layer._slice.image.raw == 1).any()
     assert store.pyramid._cache.cached_bytes < 64 << 20
-
-
-# napari's private API that the two files use. Where one of these changes, read
-# what napari does now before changing the list.
-SIGNATURES = {
-    "Labels._ensure_int_labels": "(self, data)",
-    "Labels._reset_editable": "(self)",
-    "Labels._validate_label_in_range": "(self, label)",
-    "Labels._get_value": "(self, position)",
-    "Labels._refresh_caches_from_region": "(self, region_data, slice_key, mask, new_label)",
-    "Labels._accumulate_updated_slice": "(self, updated_slice)",
-    "Labels._partial_labels_refresh": "(self)",
-    "Labels._get_flood_mask_and_bbox": "(self, coord, new_label, dims_to_paint)",
-    "Labels._get_preserve_labels_source_label": "(self, new_label)",
-    "Labels._compute_mask_bbox": "(mask)",
-    "Labels._create_polygon_mask": "(points2d, shape)",
-    "Labels._paint_region_with_mask": (
-        "(self, slice_key, mask, new_label, dims_to_paint, refresh=True, region_data=None)"
-    ),
-    "Labels._history_atom_for_mask_paint": "(volume_slice, region_data, mask, new_label)",
-    "Labels._reset_history": "(self, event=None)",
-    "Labels._load_history": "(self, before, after, undoing=True)",
-    "Labels._abort_stroke": "(self)",
-    "Labels._raw_to_displayed": "(self, raw, data_slice=None)",
-    "Labels.block_history": "(self)",
-    "Labels.paint_polygon": "(self, points, new_label)",
-    "LabelsPolygonOverlay.add_polygon_to_labels": "(self, layer)",
-    "VispyLabelsPolygonOverlay._on_points_change": "(self)",
-    "VispyLabelsBrushStrokeOverlay._on_geometry_change": "(self, event=None)",
-    "WrongSelectedLabelError.__init__": (
-        "(self, dtype, value, lower_bound, upper_bound, message='')"
-    ),
-}
-LAYER_ATTRIBUTES = (
-    "_block_history",
-    "_drag_modes",
-    "_level_materializer",
-    "_overlays",
-    "_redo_history",
-    "_slice.empty",
-    "_slice.image.raw",
-    "_slice.image.view",
-    "_slice.slice_input.displayed",
-    "_slice.slice_input.ndisplay",
-    "_slice.tile_to_data.scale",
-    "_slice.tile_to_data.translate",
-    "_slicing_state.loaded",
-    "_staged_history",
-    "_undo_history",
-    "_updated_slice",
-    "downsample_factors",
-    "events.labels_update",
-    "events.set_data",
-)
-
-
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_napari_still_has_the_private_function(name: str) -> None:
-    owner, function = name.split(".")
-    module = paintable_labels
-    found = getattr(NapariLabels if owner == "Labels" else getattr(module, owner), function)
-    signature = inspect.signature(found)
-    bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
-    plain = signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
-    assert str(plain) == SIGNATURES[name]
-
-
-def test_napari_still_has_the_private_attributes() -> None:
-    plain = NapariLabels([np.zeros((8, 8), np.uint8), np.zeros((4, 4), np.uint8)], multiscale=True)
-    missing = []
-    for name in LAYER_ATTRIBUTES:
-        value: object = plain
-        for part in name.split("."):
-            value = getattr(value, part, missing)
-        if value is missing:
-            missing.append(name)
-    assert missing == []
-
-
-def test_napari_still_finds_the_visual_of_an_overlay_by_its_class() -> None:
-    from napari._vispy.overlays import labels_brush_stroke, labels_polygon
-    from napari._vispy.utils.visual import create_vispy_overlay, overlay_to_visual
-
-    assert "mro" in inspect.getsource(create_vispy_overlay)
-    ours = {
-        paintable_labels._PolygonOverlay: labels_polygon.VispyLabelsPolygonOverlay,
-        paintable_labels._StrokeOverlay: labels_brush_stroke.VispyLabelsBrushStrokeOverlay,
-    }
-    for overlay, visual in ours.items():
-        assert issubclass(overlay_to_visual[overlay], visual)
-        assert overlay_to_visual[overlay.__mro__[1]] is visual  # napari's own is untouched
-    assert region_refresh.NapariLabels is NapariLabels
