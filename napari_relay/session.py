@@ -42,6 +42,18 @@ class ModelVersion:
         return f"{self.name} · version {self.number}" if self.number else self.name
 
 
+@dataclass(frozen=True)
+class _InUse:
+    """A model with what belongs to it; they change together or not at all."""
+
+    checkpoint: Checkpoint
+    """The weights, and what must be known of them."""
+    version: ModelVersion
+    """Which state of the model they are."""
+    store: PredictionStore
+    """What they have predicted."""
+
+
 class SessionEvents(SignalGroup):
     """What layers and panels follow. All are emitted on the main thread."""
 
@@ -79,9 +91,7 @@ class Session:
         named = f"{image.source.stem}-{self._fingerprint}"
         self.folder = folder or data_folder() / "sessions" / named
         self._base: Checkpoint | None = None
-        self._checkpoint: Checkpoint | None = None
-        self._version: ModelVersion | None = None
-        self._store: PredictionStore | None = None
+        self._in_use: _InUse | None = None
         self._corrections: CorrectionStore | None = None
         self._autosaver: Autosaver | None = None
 
@@ -90,12 +100,12 @@ class Session:
     @property
     def checkpoint(self) -> Checkpoint | None:
         """The model in use; None before one is chosen."""
-        return self._checkpoint
+        return self._in_use.checkpoint if self._in_use else None
 
     @property
     def version(self) -> ModelVersion | None:
         """Which version of the model is in use."""
-        return self._version
+        return self._in_use.version if self._in_use else None
 
     def use_model(
         self, checkpoint: Checkpoint, on_save_error: Callable[[UserError], None] | None = None
@@ -148,10 +158,11 @@ class Session:
         UserError
             When they cannot be written; the old version stays in use.
         """
-        name = self._require_model().metadata.name
+        used = self._require_model()
+        name = used.version.name
         number = self.versions()[-1].number + 1
         version = ModelVersion(name, number, self._versions_folder(name) / str(number))
-        record = {**checkpoint.metadata.training, "parent_version": self._current().number}
+        record = {**checkpoint.metadata.training, "parent_version": used.version.number}
         kept = Checkpoint(checkpoint.model, replace(checkpoint.metadata, training=record))
         save_checkpoint(version.folder or self.folder, kept.model, kept.metadata)
         self._switch(kept, version, self._open_store(kept))
@@ -159,17 +170,17 @@ class Session:
 
     def use_version(self, version: ModelVersion) -> None:
         """Go back, or forward, to one of :meth:`versions`; none is deleted."""
-        base = self._base
-        checkpoint = load_checkpoint(version.folder) if version.folder else base
+        checkpoint = load_checkpoint(version.folder) if version.folder else self._base
         if checkpoint is None:
             raise UserError("No model is in use yet; choose one first.")
         self._switch(checkpoint, version, self._open_store(checkpoint))
 
     def parent(self) -> ModelVersion | None:
         """The version that the one in use was fine-tuned from; None for version 0."""
-        if self._version is None or self._version.number == 0:
+        used = self._in_use
+        if used is None or used.version.number == 0:
             return None
-        number = self._require_model().metadata.training.get("parent_version", 0)
+        number = used.checkpoint.metadata.training.get("parent_version", 0)
         return next((v for v in self.versions() if v.number == number), None)
 
     # --- the prediction
@@ -177,7 +188,7 @@ class Session:
     @property
     def store(self) -> PredictionStore | None:
         """Prediction of the version in use."""
-        return self._store
+        return self._in_use.store if self._in_use else None
 
     def predict(
         self,
@@ -185,10 +196,8 @@ class Session:
         priority: Callable[[], Window | None] | None = None,
     ) -> Iterator[TileResult]:
         """Predict what is missing in ``windows`` (None: everywhere). For a worker thread."""
-        store = self._store
-        if store is None:
-            raise UserError("No model is in use yet; choose one first.")
-        return predict(self._require_model(), self.image, store, windows, self.options, priority)
+        used = self._require_model()
+        return predict(used.checkpoint, self.image, used.store, windows, self.options, priority)
 
     def apply_tile(self, result: TileResult) -> None:
         """Tell the layers of a finished tile. On the main thread."""
@@ -209,7 +218,7 @@ class Session:
         UserError
             When nothing is corrected yet.
         """
-        checkpoint, corrections = self._require_model(), self._corrections
+        checkpoint, corrections = self._require_model().checkpoint, self._corrections
         if corrections is None or corrections.is_empty:
             raise UserError(
                 "Nothing is corrected yet; paint where the prediction is wrong, then fine-tune."
@@ -227,18 +236,13 @@ class Session:
     def _switch(
         self, checkpoint: Checkpoint, version: ModelVersion, store: PredictionStore
     ) -> None:
-        self._checkpoint, self._version, self._store = checkpoint, version, store
+        self._in_use = _InUse(checkpoint, version, store)
         self.events.model_changed.emit()
 
-    def _current(self) -> ModelVersion:
-        if self._version is None:
+    def _require_model(self) -> _InUse:
+        if self._in_use is None:
             raise UserError("No model is in use yet; choose one first.")
-        return self._version
-
-    def _require_model(self) -> Checkpoint:
-        if self._checkpoint is None:
-            raise UserError("No model is in use yet; choose one first.")
-        return self._checkpoint
+        return self._in_use
 
     def _versions_folder(self, name: str) -> Path:
         return self.folder / "models" / name

@@ -46,6 +46,8 @@ class Opened:
 
     image: PyramidImage
     """The image, with all its levels."""
+    then: Callable[[], None] | None
+    """Called once it is shown."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class RelayController(QObject):
     images_changed = Signal()
     """Images were opened or closed."""
     model_changed = Signal()
-    """Another model or version is in use."""
+    """Another model or version is in use; told too when another image is worked on."""
     predicted = Signal(object)
     """A :class:`TileResult` arrived."""
     finetuned = Signal(object)
@@ -73,8 +75,6 @@ class RelayController(QObject):
     """A :class:`FinetuneResult` that is not recommended awaits the person's word."""
     opening = Signal(object)
     """An :class:`OpenProgress` arrived."""
-    painted = Signal()
-    """A stroke was painted or undone."""
     _save_failed = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
@@ -90,7 +90,6 @@ class RelayController(QObject):
         self._viewport.moved.connect(self._follow_view)
         self._save_failed.connect(report)
         self._job_layers: SessionLayers | None = None
-        self._done: Callable[[object], None] = lambda _result: None
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_selected)
@@ -106,17 +105,9 @@ class RelayController(QObject):
 
     def open(self, path: Path, then: Callable[[], None] | None = None) -> None:
         """Open a file in the worker and show it; ``then`` runs when it is shown."""
+        self.jobs.start(OPENING, lambda: self._open(path, then))
 
-        def shown(result: object) -> None:
-            if isinstance(result, Opened):
-                self.show_image(result.image)
-                if then is not None:
-                    then()
-
-        self._done = shown
-        self.jobs.start(OPENING, lambda: self._open(path))
-
-    def _open(self, path: Path) -> Iterator[Opened]:
+    def _open(self, path: Path, then: Callable[[], None] | None) -> Iterator[Opened]:
         """Open an image; in the worker."""
 
         def progress(done: int, total: int) -> None:
@@ -124,7 +115,7 @@ class RelayController(QObject):
                 raise JobStopped
             self.opening.emit(OpenProgress(done, total))
 
-        yield Opened(open_image(path, progress=progress))
+        yield Opened(open_image(path, progress=progress), then)
 
     def show_image(self, image: PyramidImage) -> None:
         """Add an image to the viewer and work on it."""
@@ -264,8 +255,10 @@ class RelayController(QObject):
                 self._on_finetuned(result.result)
         elif isinstance(result, Saved):
             show_info(f"Saved {result.path}.")
-        else:
-            self._done(result)
+        elif isinstance(result, Opened):
+            self.show_image(result.image)
+            if result.then is not None:
+                result.then()
 
     def _on_ended(self, name: str) -> None:
         if name == PREDICTING and self._job_layers in self.layers:

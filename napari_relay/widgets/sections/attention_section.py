@@ -42,7 +42,6 @@ class AttentionSection(Section):
             add_field(form, field.label, field.native)
             field.changed.connect(self._apply)
         controller.model_changed.connect(self._refresh)
-        controller.session_changed.connect(self._refresh)
         self._refresh()
 
     def choice(self) -> AttentionChoice:

@@ -58,7 +58,6 @@ class CorrectionSection(Section):
         self._timer.timeout.connect(self._follow)
         self._timer.start()
         controller.model_changed.connect(self._rebuild)
-        controller.session_changed.connect(self._rebuild)
         self._rebuild()
 
     def _make_tool(self, text: str, mode: str, tooltip: str) -> QPushButton:

@@ -44,7 +44,6 @@ class ExploreSection(Section):
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self._refresh_shares)
         controller.model_changed.connect(self._rebuild)
-        controller.session_changed.connect(self._rebuild)
         controller.predicted.connect(self._on_predicted)
         self._rebuild()
 

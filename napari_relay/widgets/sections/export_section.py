@@ -20,7 +20,6 @@ class ExportSection(Section):
             button("Save mask…", "Save the class mask as a (Geo)TIFF with its pyramid", self._ask)
         )
         controller.model_changed.connect(self._refresh)
-        controller.session_changed.connect(self._refresh)
         self._refresh()
 
     def _refresh(self) -> None:

@@ -51,7 +51,6 @@ class FinetuningSection(Section):
         self.add(self.status)
         add_field(form, "Version", self.versions)
         controller.model_changed.connect(self._refresh)
-        controller.session_changed.connect(self._refresh)
         controller.finetuned.connect(self._on_progress)
         controller.offered.connect(self._on_offered)
         controller.jobs.started.connect(self._on_started)

@@ -22,7 +22,7 @@ class ModelSection(Section):
     def __init__(self, controller: RelayController, parent: QWidget | None = None) -> None:
         super().__init__("Model", parent)
         self._controller = controller
-        self._folders = {name: zoo_folder(name) for name in zoo_names()}
+        self._zoo = {name: load_metadata(zoo_folder(name)) for name in zoo_names()}
         self.choice = QComboBox()
         self.choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.choice.setToolTip("The model that predicts; models that do not fit are greyed out")
@@ -31,7 +31,6 @@ class ModelSection(Section):
         self.add(self.choice)
         self.add(self.card)
         self.add(button("Open model…", "Use a model you trained: name its folder", self._ask))
-        controller.session_changed.connect(self._refresh)
         controller.model_changed.connect(self._refresh)
         self._refresh()
 
@@ -42,8 +41,8 @@ class ModelSection(Section):
 
     def _on_chosen(self, index: int) -> None:
         name = self.choice.itemData(index)
-        if name in self._folders:
-            self._controller.use_model(self._folders[name])
+        if name in self._zoo:
+            self._controller.use_model(name)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -52,8 +51,8 @@ class ModelSection(Section):
         self.setEnabled(session is not None)
         self.choice.clear()
         self.choice.addItem("Choose a model…", None)
-        for name, folder in self._folders.items():
-            self._add(name, load_metadata(folder), session.image if session else None)
+        for name, metadata in self._zoo.items():
+            self._add(name, metadata, session.image if session else None)
         if session is None or checkpoint is None:
             self.card.setText("" if session is None else "No model is chosen yet.")
             return

@@ -35,7 +35,6 @@ class PredictionSection(Section):
         self.add(self.bar)
         self.add(self.status)
         controller.model_changed.connect(self._refresh)
-        controller.session_changed.connect(self._refresh)
         controller.predicted.connect(self._on_predicted)
         controller.jobs.started.connect(self._on_started)
         controller.jobs.ended.connect(self._on_ended)
