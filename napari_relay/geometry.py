@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 
@@ -156,11 +157,57 @@ class TileGrid:
             for j in range(max(col - 1, 0), min(col + 2, cols)):
                 yield i, j
 
-    def tiles_in(self, window: Window) -> list[tuple[int, int]]:
-        """Tiles that share a pixel with ``window``, in row-major order."""
+    def slices_of(self, window: Window) -> tuple[slice, slice]:
+        """Rows and columns of the tiles that share a pixel with ``window``."""
         inside = window.intersection(Window(0, 0, self.height, self.width))
         if not inside.area:
+            return slice(0, 0), slice(0, 0)
+        return (
+            slice(inside.y0 // self.stride, (inside.y1 - 1) // self.stride + 1),
+            slice(inside.x0 // self.stride, (inside.x1 - 1) // self.stride + 1),
+        )
+
+    def tiles_in(self, window: Window) -> list[tuple[int, int]]:
+        """Tiles that share a pixel with ``window``, in row-major order."""
+        rows, cols = self.slices_of(window)
+        return [(i, j) for i in range(rows.start, rows.stop) for j in range(cols.start, cols.stop)]
+
+    def tiles_in_polygon(self, vertices: NDArray[np.floating]) -> list[tuple[int, int]]:
+        """Tiles that share an area with a polygon, in row-major order.
+
+        Parameters
+        ----------
+        vertices
+            ``(n, 2)`` level-0 ``(row, col)``, pixel centres at integers; the last
+            one need not repeat the first. Where the outline crosses itself, all
+            that it encloses counts.
+
+        Raises
+        ------
+        ValueError
+            When there are fewer than three vertices, or not two numbers in each.
+        """
+        if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
+            raise ValueError(f"not a polygon: an array of shape {vertices.shape}")
+        polygon = shapely.make_valid(shapely.Polygon(vertices[:, ::-1] + 0.5))
+        if not polygon.area:
             return []
-        rows = range(inside.y0 // self.stride, (inside.y1 - 1) // self.stride + 1)
-        cols = range(inside.x0 // self.stride, (inside.x1 - 1) // self.stride + 1)
-        return [(i, j) for i in rows for j in cols]
+        left, top, right, bottom = (int(edge) for edge in np.clip(polygon.bounds, -1, 2**62))
+        rows, cols = self.slices_of(Window(top, left, bottom - top + 1, right - left + 1))
+        shapely.prepare(polygon)
+        return [
+            (i, cols.start + int(j))
+            for i in range(rows.start, rows.stop)
+            for j in np.flatnonzero(self._row_meets(polygon, i, np.arange(cols.start, cols.stop)))
+        ]
+
+    def _row_meets(
+        self, polygon: shapely.Geometry, row: int, cols: NDArray[np.intp]
+    ) -> NDArray[np.bool_]:
+        """Which tiles of a row share an area with a polygon in ``(x, y)`` pixel edges."""
+        left, top = cols * self.stride, row * self.stride
+        right = np.minimum(left + self.stride, self.width)
+        boxes = shapely.box(left, top, right, min(top + self.stride, self.height))
+        met: NDArray[np.bool_] = shapely.intersects(polygon, boxes)
+        met[met] = ~shapely.touches(polygon, boxes[met])
+        return met

@@ -12,8 +12,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from napari_relay.images.limits import REMEDY, check_chunk, check_size, damaged, is_lazy
 from napari_relay.images.source import (
-    LAZY_CHUNK_BYTES,
     ImageSource,
     Placement,
     default_bands,
@@ -76,13 +76,12 @@ class ZarrLevel:
         """Pixels ``(y, x, band)`` of three slices; the first of any other axis."""
         wanted = {"y": key[0], "x": key[1], "c": key[2]}
         try:
+            # A chunk that is not there is one without data, unless all is gone.
+            self.path.stat()
             stored = np.asarray(self.array[tuple(wanted.get(axis, 0) for axis in self.axes)])
         # Every codec has its own exceptions; all of them mean a damaged folder here.
         except Exception as error:
-            raise UserError(
-                f"{self.path} is damaged around row {key[0].start}, column {key[1].start}; "
-                f"{self.remedy}."
-            ) from error
+            raise damaged(self.path, key[0], key[1], self.remedy) from error
         kept = [axis for axis in self.axes if axis in wanted]
         pixels = stored.transpose([kept.index(axis) for axis in "yxc" if axis in kept])
         pixels = pixels if "c" in kept else pixels[..., None]
@@ -94,7 +93,7 @@ def metadata_file(folder: Path) -> Path | None:
     return next((folder / f for f in METADATA_FILES if (folder / f).is_file()), None)
 
 
-def open_ome_zarr(path: Path, *, remedy: str = "copy it again or export it anew") -> ImageSource:
+def open_ome_zarr(path: Path, *, remedy: str = REMEDY) -> ImageSource:
     """Read what an OME-Zarr folder holds, without its pixels.
 
     Parameters
@@ -156,7 +155,7 @@ def _source(path: Path, group: zarr.Group, remedy: str) -> ImageSource:
         factors=tuple(level_factor(first.shape, level.shape) for level in levels),
         bands=_bands(metadata, first),
         placement=_placement(multiscale, axes),
-        lazy=first.chunk_bytes <= LAZY_CHUNK_BYTES,
+        lazy=is_lazy(first.shape, first.chunk, first.chunk_bytes),
     )
 
 
@@ -179,17 +178,18 @@ def _levels(path: Path, arrays: list[ZarrArray], axes: str, remedy: str) -> list
         made = ZarrLevel(path, array, axes, remedy)
         if not levels or _is_coarser(made, levels[-1]):
             levels.append(made)
-    if 0 in levels[0].shape:
-        raise UserError(f"{path} has no pixels; export it anew.")
+    check_size(path, *levels[0].shape)
+    check_chunk(path, levels[0].chunk_bytes)
     return levels
 
 
 def _is_coarser(level: ZarrLevel, finer: ZarrLevel) -> bool:
     """Whether a level can follow another one, and can be read lazily."""
     return (
-        0 < max(level.shape[:2]) < max(finer.shape[:2])
+        min(level.shape) > 0
+        and max(level.shape[:2]) < max(finer.shape[:2])
         and (level.shape[2], level.dtype) == (finer.shape[2], finer.dtype)
-        and level.chunk_bytes <= LAZY_CHUNK_BYTES
+        and is_lazy(level.shape, level.chunk, level.chunk_bytes)
     )
 
 

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_relay.geometry import Window, reflect_indices
-
-
-class PixelArray(Protocol):
-    """One level as its reader knows it; safe to index from several threads."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Rows, columns, bands."""
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Data type of the pixels, in native byte order."""
-
-    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.generic]:
-        """Pixels ``(y, x, band)`` of three slices with step 1."""
+from napari_relay.images.band_statistics import BandStatistics, band_statistics
+from napari_relay.images.damage import Damage
+from napari_relay.images.level_build import LevelBuild
+from napari_relay.images.pixel_array import CheckedArray, PixelArray
 
 
 class Patch(NamedTuple):
@@ -34,7 +24,7 @@ class Patch(NamedTuple):
     pixels: NDArray[np.generic]
     """``(rows, cols, band)`` in the image's own data type."""
     valid: NDArray[np.bool_]
-    """``(rows, cols)``: inside the image, finite, and not nodata in every band."""
+    """``(rows, cols)``: inside the image, readable, finite, and not nodata in every band."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +43,9 @@ class PyramidImage:
     bands: tuple[str, ...]
     """Name of each band."""
     source: Path
-    """The file or folder that was opened."""
+    """The file or folder that was opened; the first of a stack."""
+    stacked: tuple[Path, ...] = field(default=(), kw_only=True)
+    """The further files of a stack, in the order of their bands."""
     pixel_size: tuple[float, float] | None = None
     """``(row, col)`` size of a level-0 pixel in :attr:`unit`; positive."""
     unit: str | None = None
@@ -68,6 +60,13 @@ class PyramidImage:
     arrays: tuple[PixelArray, ...] = field(default=(), repr=False)
     """What the levels read from, one each, or nothing: :meth:`read` then spares
     Dask's bookkeeping, which costs more than the pixels of a small window."""
+    notes: tuple[str, ...] = ()
+    """Sentences a person should read: what is odd about the file."""
+    damage: Damage = field(default_factory=Damage, repr=False)
+    """What could not be read so far; it grows while the image is read."""
+    build: LevelBuild | None = field(default=None, repr=False)
+    """What builds the levels that are not there yet, or None if all are. Where
+    a level is not built yet, its pixels are not valid."""
 
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.factors) or self.factors[0] != 1:
@@ -78,6 +77,11 @@ class PyramidImage:
             raise ValueError("a level has no pixels")
         if self.arrays and [a.shape for a in self.arrays] != [lv.shape for lv in self.levels]:
             raise ValueError("arrays do not fit the levels")
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """All the files or folders whose bands these are, in order."""
+        return self.source, *self.stacked
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -95,6 +99,11 @@ class PyramidImage:
         """Data type of the pixels."""
         found: np.dtype[np.generic] = np.dtype(self.levels[0].dtype)
         return found
+
+    @cached_property
+    def statistics(self) -> BandStatistics:
+        """Mean and spread of each band, from a coarse level; computed once, when asked for."""
+        return band_statistics(self)
 
     def level_for(self, downsample: float) -> int:
         """Coarsest level that is no coarser than ``downsample`` (>= 1).
@@ -121,12 +130,14 @@ class PyramidImage:
         Returns
         -------
         Patch
-            ``pixels`` ``(rows, cols, band)`` and ``valid`` ``(rows, cols)``.
+            ``pixels`` ``(rows, cols, band)`` and ``valid`` ``(rows, cols)``. What
+            the file cannot give because it is damaged there is not valid, and
+            counted in :attr:`damage`.
 
         Raises
         ------
         UserError
-            When the file turns out to be damaged there.
+            When the file vanished or nothing of it can be decoded.
         """
         factor, (height, width, bands) = self.factors[level], self.levels[level].shape
         rows, inside_rows = _span(window.y0, window.height, factor, height)
@@ -135,17 +146,28 @@ class PyramidImage:
         if not inside.size:
             return Patch(np.empty((rows.size, cols.size, bands), self.dtype), inside)
         top, left = int(rows.min()), int(cols.min())
-        block = self._block(level, slice(top, int(rows.max()) + 1), slice(left, cols.max() + 1))
-        pixels = block if inside.all() else block[rows - top][:, cols - left]
-        return Patch(pixels, inside & has_data(pixels, self.nodata))
+        block, readable = self._block(
+            level, slice(top, int(rows.max()) + 1), slice(left, cols.max() + 1)
+        )
+        folded = None if inside.all() else np.ix_(rows - top, cols - left)
+        pixels = block if folded is None else block[folded]
+        valid = inside & has_data(pixels, self.nodata)
+        if readable is not None:
+            valid &= readable if folded is None else readable[folded]
+        return Patch(pixels, valid)
 
-    def _block(self, level: int, rows: slice, cols: slice) -> NDArray[np.generic]:
-        """Pixels of two slices that lie inside the level."""
+    def _block(
+        self, level: int, rows: slice, cols: slice
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
+        """Pixels of two slices that lie inside the level; which are readable, None for all."""
         if self.arrays:
-            return self.arrays[level][rows, cols, slice(None)]
+            array = self.arrays[level]
+            if isinstance(array, CheckedArray):
+                return array.read(rows, cols)
+            return array[rows, cols, slice(None)], None
         # The caller is itself a worker thread: a second pool would only compete with it.
         lazy = self.levels[level][rows, cols]
-        return np.asarray(lazy.compute(scheduler="synchronous"))
+        return np.asarray(lazy.compute(scheduler="synchronous")), None
 
 
 def has_data(pixels: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_relay.images.pyramid import PixelArray, PyramidImage
+from napari_relay.images.cached_level import CachedImage, CachedLevel
+from napari_relay.images.chunk_cache import CACHE_BYTES, LARGEST_SHARE, ChunkCache
+from napari_relay.images.damage import Damage
+from napari_relay.images.level_build import LevelBuild
+from napari_relay.images.pixel_array import ChunkedArray, PixelArray
+from napari_relay.images.pyramid import PyramidImage
 from relay_tokens import UserError
 
-LAZY_CHUNK_BYTES = 64 * 2**20
-"""A file whose chunks are larger cannot be read window by window."""
+LAZY_CHUNK_BYTES = CACHE_BYTES // LARGEST_SHARE
+"""A file whose chunks are larger cannot be read window by window: no cache would help."""
 DASK_CHUNK_BYTES = 16 * 2**20
 """Size up to which small chunks of a file are joined to one Dask chunk."""
 DASK_CHUNK_SIDE = 512
@@ -55,12 +60,18 @@ class ImageSource:
     """Value of a pixel without data."""
     lazy: bool = True
     """Whether windows of level 0 can be read without reading all of it."""
+    notes: tuple[str, ...] = ()
+    """Sentences a person should read: what is odd about the file."""
+    damage: Damage = field(default_factory=Damage)
+    """What is known to be damaged."""
+    build: LevelBuild | None = None
+    """What builds the levels that are not there yet, or None if all are."""
 
     def image(self) -> PyramidImage:
-        """The image with these levels."""
-        place = self.placement
+        """The image with these levels, read through a cache of decoded chunks."""
+        place, arrays = self.placement, self._cached()
         return PyramidImage(
-            levels=tuple(map(lazy_array, self.arrays, self.chunks)),
+            levels=tuple(map(lazy_array, arrays, self.chunks)),
             factors=self.factors,
             bands=self.bands,
             source=self.path,
@@ -69,7 +80,18 @@ class ImageSource:
             crs=place.crs,
             affine=place.affine,
             nodata=self.nodata,
-            arrays=self.arrays,
+            arrays=arrays,
+            notes=self.notes,
+            damage=self.damage,
+            build=self.build,
+        )
+
+    def _cached(self) -> tuple[PixelArray, ...]:
+        """The levels behind one cache; those in memory as they are."""
+        shared = CachedImage(self.path, self.path.is_dir(), self.nodata, ChunkCache(), self.damage)
+        return tuple(
+            CachedLevel(array, k, factor, shared) if isinstance(array, ChunkedArray) else array
+            for k, (array, factor) in enumerate(zip(self.arrays, self.factors, strict=True))
         )
 
 

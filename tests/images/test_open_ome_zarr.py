@@ -97,3 +97,48 @@ def test_a_damaged_chunk_is_reported_with_the_folder(tmp_path, rng):
     image = open_image(path)
     with pytest.raises(UserError, match=r"a\.zarr is damaged"):
         image.read(image.window)
+
+
+@pytest.mark.parametrize("size", [0.0, -0.5, float("nan"), float("inf"), 1e30])
+def test_an_absurd_pixel_size_is_an_unknown_one(tmp_path, size):
+    path = write(tmp_path / "a.zarr", [np.zeros((9, 9), "u1")], "yx")
+    metadata = path / "zarr.json"
+    text = metadata.read_text()
+    group = zarr.open_group(path)
+    ome = group.attrs["ome"]
+    ome["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"] = [size, 0.25]
+    group.attrs["ome"] = ome
+    assert metadata.read_text() != text
+    image = open_image(path)
+    assert (image.pixel_size, image.unit) == (None, None)
+    assert open_image(path, pixel_size=0.5).pixel_size == (0.5, 0.5)
+
+
+def test_levels_without_pixels_are_ignored(tmp_path, rng):
+    pixels = rng.integers(0, 255, (20, 30), dtype=np.uint8)
+    path = write(tmp_path / "a.zarr", [pixels, pixels[::2, ::2]], "yx")
+    group = zarr.open_group(path)
+    group.create_array("1", shape=(0, 15), chunks=(1, 15), dtype="u1", overwrite=True)
+    assert open_image(path).factors == (1.0,)
+    group.create_array("0", shape=(20, 0), chunks=(20, 1), dtype="u1", overwrite=True)
+    with pytest.raises(UserError, match=r"a\.zarr has no pixels"):
+        open_image(path)
+
+
+def test_a_size_that_cannot_be_is_refused(tmp_path):
+    path = write(tmp_path / "a.zarr", [np.zeros((9, 9), "u1")], "yx")
+    group = zarr.open_group(path)
+    group.create_array("0", shape=(2**30, 2**30), chunks=(64, 64), dtype="u1", overwrite=True)
+    with pytest.raises(UserError, match=r"a\.zarr claims to have 1073741824 × 1073741824 pixels"):
+        open_image(path)
+    group.create_array("0", shape=(2**18, 2**18), chunks=(2**18, 2**18), dtype="u1", overwrite=True)
+    with pytest.raises(UserError, match=r"a\.zarr can only be decoded in pieces of 69 GB"):
+        open_image(path)
+
+
+def test_a_folder_that_vanishes_is_not_taken_for_one_without_data(tmp_path, rng):
+    path = write(tmp_path / "a.zarr", [rng.random((9, 9))], "yx")
+    image = open_image(path)
+    path.rename(tmp_path / "elsewhere.zarr")
+    with pytest.raises(UserError, match=r"a\.zarr vanished"):
+        image.read(image.window)

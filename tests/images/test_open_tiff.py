@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_relay.geometry import Window
 from napari_relay.images import open_image
+from napari_relay.images.contiguous import ContiguousArray
 from napari_relay.images.halving import halve
+from napari_relay.images.limits import is_lazy
+from napari_relay.images.tiff import open_tiff
 
 SLIDE = Path(__file__).parents[2] / "napari_relay" / "sample_data" / "CMU-1-Small-Region.svs"
 
@@ -38,6 +42,41 @@ def test_rgb_pixels_are_those_of_tifffile(tmp_path, rng, bigtiff, compression, t
     )
     np.testing.assert_array_equal(pixels_of(path), tifffile.imread(path))
     assert open_image(path).bands == ("red", "green", "blue")
+
+
+@pytest.mark.parametrize("compression", ["zstd", "jpeg2000", "webp", "jpegxl", "lerc", "packbits"])
+def test_further_compressions_are_those_of_tifffile(tmp_path, rng, compression):
+    path = tmp_path / "rgb.tif"
+    pixels = rng.integers(0, 255, (130, 170, 3), dtype=np.uint8)
+    tifffile.imwrite(path, pixels, compression=compression, tile=(64, 48), photometric="rgb")
+    np.testing.assert_array_equal(pixels_of(path), tifffile.imread(path))
+
+
+@pytest.mark.parametrize("shape", [(3, 130, 170), (130, 170, 3), (4, 3, 30, 40), (2, 30, 40, 3)])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_windows_of_an_uncompressed_file_are_read_from_its_bytes(tmp_path, rng, shape, byteorder):
+    path = tmp_path / "plain.tif"
+    pixels = rng.integers(0, 9999, shape, dtype=np.uint16)
+    options = {"photometric": "rgb" if shape[-1] == 3 else "minisblack", "byteorder": byteorder}
+    planar = {"planarconfig": "separate"} if shape == (3, 130, 170) else {}
+    axes = {(4, 3, 30, 40): "ZCYX", (2, 30, 40, 3): "ZYXS"}.get(shape)
+    metadata = {"axes": axes} if axes else {}
+    tifffile.imwrite(path, pixels, metadata=metadata, **options, **planar)
+    image = open_image(path)
+    first = pixels[0] if axes else pixels
+    expected = first if shape[-1] == 3 else np.moveaxis(first, 0, 2)
+    assert isinstance(open_tiff(path).arrays[0].array, ContiguousArray)
+    for window in (image.window, Window(3, 5, 20, 30), Window(0, 0, 1, 1), Window(7, 0, 9, 40)):
+        rows = slice(window.y0, window.y0 + window.height)
+        cols = slice(window.x0, window.x0 + window.width)
+        np.testing.assert_array_equal(image.read(window).pixels, expected[rows, cols])
+
+
+def test_strips_that_a_window_would_decode_in_vain_are_copied_once(tmp_path):
+    assert is_lazy((4096, 8192, 3), (256, 256), 256 * 256 * 3)
+    assert is_lazy((4096, 8192, 3), (1, 8192), 8192 * 3)
+    assert not is_lazy((4096, 131072, 3), (1, 131072), 131072 * 3)
+    assert not is_lazy((8192, 8192, 3), (8192, 8192), 8192 * 8192 * 3)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "u4", "f2", ">f4", "f8", "i8"])
@@ -183,6 +222,25 @@ def test_resolution_tags_count_only_when_a_microscope_could_have_written_them(tm
     scan, print_ = open_image(tmp_path / "scan.tif"), open_image(tmp_path / "print.tif")
     assert scan.pixel_size == pytest.approx((0.5, 0.5))
     assert (scan.unit, print_.pixel_size, print_.unit) == ("um", None, None)
+
+
+@pytest.mark.parametrize("size", ["0", "-0.5", "nan", "inf", "1e30", "wide"])
+def test_an_absurd_pixel_size_is_an_unknown_one(tmp_path, size):
+    scan, slide = tmp_path / "a.ome.tif", tmp_path / "a.svs"
+    pixels = np.zeros((9, 9, 3), np.uint8)
+    tifffile.imwrite(scan, pixels, photometric="rgb", metadata={"PhysicalSizeX": 123.5})
+    scan.write_bytes(scan.read_bytes().replace(b"123.5", f"{size:<5}".encode()))
+    tifffile.imwrite(slide, pixels, description=f"Aperio Image Library|MPP = {size}")
+    for path in (scan, slide):
+        image = open_image(path)
+        assert (image.pixel_size, image.unit) == (None, None)
+
+
+def test_a_pixel_size_that_the_file_lacks_can_be_given(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((9, 9), np.uint8))
+    image = open_image(path, pixel_size=0.5, unit="m")
+    assert (image.pixel_size, image.unit) == ((0.5, 0.5), "m")
 
 
 def test_imagej_units_are_read(tmp_path):
