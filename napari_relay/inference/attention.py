@@ -1,20 +1,18 @@
-"""Attention between relay tokens and patches, over the whole image."""
+"""Which attention between relay tokens and patches a store keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-import zarr
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from napari_relay.geometry import TileGrid, Window
-from napari_relay.inference.chunks import COMPRESSOR, ChunkWriter
-from napari_relay.inference.levels import open_arrays
+from napari_relay.geometry import TileGrid
+from napari_relay.inference.options import PredictOptions
 from relay_tokens import BranchAttention, RelayAttention, RelaySegmenter, UserError
 
 Branch = Literal["local", "global"]
@@ -22,97 +20,10 @@ Direction = Literal["relay_to_patch", "patch_to_relay"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 BRANCHES: tuple[Branch, ...] = get_args(Branch)
 
-TILES_A_CHUNK = 4
-"""Side of an attention chunk, in tiles."""
-
 TileAttention = Mapping[tuple[Branch, int], NDArray[np.float16]]
-"""For each branch and patch stride ``(direction, block, relay token, rows, cols)``,
-mean over heads: the tile's own area in the local branch, the whole global crop in
-the global one."""
-
-
-@dataclass(frozen=True)
-class AttentionLayout:
-    """Which attention a store holds, and where its cells lie."""
-
-    strides: tuple[int, ...]
-    """Crop pixels a patch cell, for each block."""
-    num_tokens: int
-    """Number of relay tokens."""
-    crop_size: int
-    """Side of both crops, in their own pixels."""
-    context_factor: int
-    """Level-0 pixels a pixel of the global crop."""
-
-    @classmethod
-    def of(cls, model: RelaySegmenter, grid: TileGrid) -> AttentionLayout | None:
-        """Layout for a model; None when it has no relay tokens.
-
-        Raises
-        ------
-        UserError
-            When tiles would cut through patches.
-        """
-        config = model.config
-        if config.context_factor is None or config.num_relay_tokens == 0:
-            return None
-        for stride in set(model.attention_strides):
-            if grid.halo % stride or grid.stride % stride:
-                raise UserError(
-                    f"A halo of {grid.halo} px does not lie on the model's {stride}-px patches; "
-                    f"choose a multiple of {max(model.attention_strides)} or switch attention off."
-                )
-        return cls(
-            model.attention_strides,
-            config.num_relay_tokens,
-            config.crop_size,
-            config.context_factor,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The layout as a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> AttentionLayout:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**{**values, "strides": tuple(values["strides"])})
-
-    @property
-    def groups(self) -> dict[int, list[int]]:
-        """Blocks that share a patch stride, and so an array."""
-        found: dict[int, list[int]] = {}
-        for block, stride in enumerate(self.strides):
-            found.setdefault(stride, []).append(block)
-        return found
-
-    def cells(self, branch: Branch, stride: int, grid: TileGrid) -> int:
-        """Cells a side that a tile has in the store."""
-        return (grid.stride if branch == "local" else self.crop_size) // stride
-
-
-def split_attention(
-    attention: RelayAttention, layout: AttentionLayout, grid: TileGrid
-) -> list[TileAttention]:
-    """What a store keeps of a batch's recorded attention, one entry a crop pair."""
-    arrays: dict[tuple[Branch, int], NDArray[np.float16]] = {}
-    for branch in BRANCHES:
-        recorded = attention.local if branch == "local" else attention.global_
-        for stride, blocks in layout.groups.items():
-            whole = _head_mean(recorded, blocks)
-            if branch == "local":
-                first, count = grid.halo // stride, grid.stride // stride
-                whole = whole[..., first : first + count, first : first + count]
-            arrays[branch, stride] = whole.half().cpu().numpy()
-    size = len(next(iter(arrays.values())))
-    return [{key: array[i] for key, array in arrays.items()} for i in range(size)]
-
-
-def _head_mean(recorded: BranchAttention, blocks: list[int]) -> Tensor:
-    """``(B, direction, block, relay token, rows, cols)``."""
-    directions = (recorded.relay_to_patch, recorded.patch_to_relay)
-    stacked = [torch.stack([maps[b].mean(1) for b in blocks], 1) for maps in directions]
-    return torch.stack(stacked, 1)
+"""For each branch and patch stride ``(channel, rows, cols)``, the channels as in
+:meth:`AttentionLayout.channels`: the tile's own area in the local branch, the
+whole global crop in the global one."""
 
 
 class AttentionMap(NamedTuple):
@@ -126,74 +37,178 @@ class AttentionMap(NamedTuple):
     """Level-0 ``(row, col)`` of the first cell's middle."""
 
 
-def create_attention(group: zarr.Group, layout: AttentionLayout, grid: TileGrid) -> None:
-    """Make the empty arrays ``attention/<branch>/<stride>``.
+@dataclass(frozen=True)
+class AttentionLayout:
+    """Which attention a store holds, and where its cells lie."""
 
-    Each is a mosaic ``(direction, block, relay token, tile row * cells,
-    tile col * cells)``.
-    """
-    for branch in BRANCHES:
-        folder = group.create_group(f"attention/{branch}")
-        for stride, blocks in layout.groups.items():
-            cells = layout.cells(branch, stride, grid)
-            leading = (len(DIRECTIONS), len(blocks), layout.num_tokens)
-            sides = [count * cells for count in grid.shape]
-            chunk = [min(TILES_A_CHUNK * cells, side) for side in sides]
-            folder.create_array(
-                str(stride),
-                shape=(*leading, *sides),
-                chunks=(*leading, *chunk),
-                dtype="float16",
-                fill_value=np.nan,
-                compressors=COMPRESSOR,
-                dimension_names=("direction", "block", "token", "y", "x"),
+    strides: tuple[int, ...]
+    """Crop pixels a patch cell, for each block of the model."""
+    blocks: tuple[int, ...]
+    """The blocks that are kept, rising."""
+    heads: tuple[int, ...] | None
+    """Attention heads of each block of the model; None: their mean is kept."""
+    num_tokens: int
+    """Number of relay tokens."""
+    crop_size: int
+    """Side of both crops, in their own pixels."""
+    context_factor: int
+    """Level-0 pixels a pixel of the global crop."""
+
+    @classmethod
+    def of(
+        cls, model: RelaySegmenter, grid: TileGrid, options: PredictOptions
+    ) -> AttentionLayout | None:
+        """Layout for a model; None when it has no relay tokens or none is wished.
+
+        Raises
+        ------
+        UserError
+            When tiles would cut through patches, or there is no such block.
+        """
+        config = model.config
+        if not options.attention or config.context_factor is None or config.num_relay_tokens == 0:
+            return None
+        strides = model.attention_strides
+        blocks = _chosen(options.attention_blocks, len(strides))
+        _require_whole_patches(grid, [strides[block] for block in blocks])
+        heads = _heads(model) if options.attention_heads == "all" else None
+        if heads is not None and len(heads) != len(strides):
+            raise UserError(
+                f"The attention heads of {config.backbone} cannot be told apart; "
+                "choose the mean over heads."
+            )
+        return cls(
+            strides,
+            blocks,
+            heads,
+            config.num_relay_tokens,
+            config.crop_size,
+            config.context_factor,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The layout as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> AttentionLayout:
+        """Read what :meth:`to_json` wrote."""
+        lists = {name: values[name] for name in ("strides", "blocks", "heads")}
+        return cls(**{**values, **{n: None if v is None else tuple(v) for n, v in lists.items()}})
+
+    @property
+    def groups(self) -> dict[int, list[int]]:
+        """Kept blocks that share a patch stride, and so an array."""
+        found: dict[int, list[int]] = {}
+        for block in self.blocks:
+            found.setdefault(self.strides[block], []).append(block)
+        return found
+
+    def cells(self, branch: Branch, stride: int, grid: TileGrid) -> int:
+        """Cells a side that a tile has in the store."""
+        return (grid.stride if branch == "local" else self.crop_size) // stride
+
+    def head_count(self, stride: int) -> int:
+        """Head maps that are kept of each block with this stride."""
+        return 1 if self.heads is None else self.heads[self.groups[stride][0]]
+
+    def channel_count(self, stride: int) -> int:
+        """Length of the channel axis of the arrays with this stride."""
+        maps = len(DIRECTIONS) * (len(self.groups[stride]) + 1)
+        return maps * self.head_count(stride) * self.num_tokens
+
+    def channels(self, stride: int, direction: Direction, block: int | None) -> slice:
+        """Channels ``(head, relay token)``, flattened, of a kept block; None: the blocks' mean.
+
+        The channel axis is ``(direction, block, head, relay token)``, flattened;
+        the mean over the kept blocks of this stride follows the last block.
+        """
+        members, size = self.groups[stride], self.head_count(stride) * self.num_tokens
+        place = len(members) if block is None else members.index(block)
+        first = DIRECTIONS.index(direction) * (len(members) + 1) + place
+        return slice(first * size, (first + 1) * size)
+
+    def require(self, block: int | None, token: int | None, head: int | None) -> None:
+        """Refuse a choice of which nothing is kept.
+
+        Raises
+        ------
+        UserError
+            Saying what there is.
+        """
+        kept = ", ".join(map(str, self.blocks))
+        if block is not None and block not in self.blocks:
+            raise UserError(f"There is no block {block} in this prediction; it keeps {kept}.")
+        if token is not None and not 0 <= token < self.num_tokens:
+            raise UserError(
+                f"There is no relay token {token}; the model has 0 to {self.num_tokens - 1}."
+            )
+        if head is not None:
+            self._require_head(block, head)
+
+    def _require_head(self, block: int | None, head: int) -> None:
+        if self.heads is None:
+            raise UserError(
+                f"There is no head {head} in this prediction; it keeps the mean over heads."
+            )
+        count = min(self.heads[b] for b in self.blocks if block in (None, b))
+        if not 0 <= head < count:
+            raise UserError(f"There is no head {head}; the heads are 0 to {count - 1}.")
+
+
+def _chosen(blocks: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
+    if blocks is None:
+        return tuple(range(count))
+    wrong = [block for block in blocks if not -count <= block < count]
+    if wrong or not blocks:
+        raise UserError(
+            f"attention_blocks is {blocks}; the model has the blocks 0 to {count - 1}, "
+            f"or -{count} to -1 counted from the end."
+        )
+    return tuple(sorted({block % count for block in blocks}))
+
+
+def _require_whole_patches(grid: TileGrid, strides: Sequence[int]) -> None:
+    for stride in strides:
+        if grid.halo % stride or grid.stride % stride:
+            raise UserError(
+                f"A halo of {grid.halo} px does not lie on the model's {stride}-px patches; "
+                f"choose a multiple of {max(strides)} or switch attention off."
             )
 
 
-class AttentionArrays:
-    """The attention arrays of a store, for writing tiles and reading maps."""
+def _heads(model: nn.Module) -> tuple[int, ...]:
+    """Attention heads of each block: those of the innermost modules that have any."""
+    counts = {m: n for m in model.modules() if isinstance(n := getattr(m, "num_heads", None), int)}
+    return tuple(
+        count
+        for module, count in counts.items()
+        if not any(child in counts for child in module.modules() if child is not module)
+    )
 
-    def __init__(self, group: zarr.Group, layout: AttentionLayout, grid: TileGrid) -> None:
-        self.layout = layout
-        self.grid = grid
-        keys = [(branch, stride) for branch in BRANCHES for stride in layout.groups]
-        names = [f"attention/{branch}/{stride}" for branch, stride in keys]
-        self.arrays: dict[tuple[Branch, int], zarr.Array[Any]] = dict(
-            zip(keys, open_arrays(group, names), strict=True)
-        )
-        self._writers = {key: ChunkWriter(array) for key, array in self.arrays.items()}
 
-    def write(self, index: tuple[int, int], attention: TileAttention) -> None:
-        """Put the attention of tile ``index``; on disk after :meth:`flush`."""
-        for (branch, stride), values in attention.items():
-            cells = self.layout.cells(branch, stride, self.grid)
-            writer = self._writers[branch, stride]
-            writer.write(index[0] * cells, index[1] * cells, values)
+def split_attention(
+    attention: RelayAttention, layout: AttentionLayout, grid: TileGrid
+) -> list[TileAttention]:
+    """What a store keeps of a batch's recorded attention, one entry a crop pair."""
+    arrays: dict[tuple[Branch, int], NDArray[np.float16]] = {}
+    for branch in BRANCHES:
+        recorded = attention.local if branch == "local" else attention.global_
+        for stride, blocks in layout.groups.items():
+            whole = _stacked(recorded, blocks, layout.heads is None)
+            if branch == "local":
+                first, count = grid.halo // stride, grid.stride // stride
+                whole = whole[..., first : first + count, first : first + count]
+            arrays[branch, stride] = whole.flatten(1, 4).half().cpu().numpy()
+    size = len(next(iter(arrays.values())))
+    return [{key: array[i] for key, array in arrays.items()} for i in range(size)]
 
-    def flush(self) -> None:
-        """Write the changed chunks."""
-        for writer in self._writers.values():
-            writer.flush()
 
-    def blocks(self, block: int | None) -> dict[int, NDArray[np.intp]]:
-        """For each patch stride the chosen blocks, as positions in its array."""
-        chosen: dict[int, NDArray[np.intp]] = {}
-        for stride, members in self.layout.groups.items():
-            found = [k for k, member in enumerate(members) if block is None or member == block]
-            if found:
-                chosen[stride] = np.array(found, dtype=np.intp)
-        if not chosen:
-            raise ValueError(f"there is no block {block}; there are {len(self.layout.strides)}")
-        return chosen
-
-    def tokens(self, token: int | None) -> NDArray[np.intp]:
-        """The chosen relay tokens."""
-        count = self.layout.num_tokens
-        if token is not None and not 0 <= token < count:
-            raise ValueError(f"there is no relay token {token}; there are {count}")
-        return np.arange(count) if token is None else np.array([token], dtype=np.intp)
-
-    @property
-    def image(self) -> Window:
-        """The whole image."""
-        return Window(0, 0, self.grid.height, self.grid.width)
+def _stacked(recorded: BranchAttention, blocks: Sequence[int], is_mean: bool) -> Tensor:
+    """``(B, direction, block, head, relay token, rows, cols)``; the last block is the mean."""
+    directions = []
+    for maps in (recorded.relay_to_patch, recorded.patch_to_relay):
+        kept = [maps[b].mean(1, keepdim=True) if is_mean else maps[b] for b in blocks]
+        stacked = torch.stack(kept, 1)
+        directions.append(torch.cat([stacked, stacked.mean(1, keepdim=True)], 1))
+    return torch.stack(directions, 1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from napari_relay.geometry import TileGrid, Window
+
+Index = tuple[int, int]
 
 
 def weight_window(grid: TileGrid, device: torch.device | None = None) -> Tensor:
@@ -27,43 +30,63 @@ def weight_window(grid: TileGrid, device: torch.device | None = None) -> Tensor:
 
 
 def blend_tile(
-    grid: TileGrid,
-    index: tuple[int, int],
-    weighted: Mapping[tuple[int, int], Tensor],
-    weight: Tensor,
+    grid: TileGrid, index: Index, weighted: Mapping[Index, Tensor], weight: Tensor
 ) -> Tensor:
-    """Class probabilities of one tile from all the crops over it.
+    """Weighted mean of all the crops over one tile.
 
-    The crops are summed in the grid's own order, so the result does not depend
-    on the order in which they were computed.
+    The tile's own crop comes first, the others follow in the grid's order, so the
+    result does not depend on the order in which they were computed.
 
     Parameters
     ----------
     weighted
-        For each of ``grid.neighbours(*index)`` its softmax times ``weight``,
-        ``(class, crop, crop)``.
+        For ``index`` and those of ``grid.neighbours(*index)`` that have data, in
+        that order: the crop's values times ``weight``, ``(channel, crop, crop)``.
     weight
         :func:`weight_window`.
 
     Returns
     -------
     Tensor
-        ``(class, rows, cols)`` over ``grid.tile(*index)``; sums to 1 over class.
+        ``(channel, rows, cols)`` over ``grid.tile(*index)``.
     """
     tile = grid.tile(*index)
-    shape = (weighted[index].shape[0], tile.height, tile.width)
-    total, share = weight.new_zeros(shape), weight.new_zeros(shape[1:])
-    for other in grid.neighbours(*index):
-        crop = grid.crop(*other)
-        common = tile.intersection(crop)
-        here, there = _relative(common, tile), _relative(common, crop)
-        total[:, *here] += weighted[other][:, *there]
-        share[here] += weight[there]
-    return total / share
+    _, own = _overlap(grid, index, index)
+    total = weighted[index][:, *own].clone()
+    for other, values in weighted.items():
+        if other != index:
+            here, there = _overlap(grid, index, other)
+            total[:, *here] += values[:, *there]
+    steps = tuple((i - index[0], j - index[1]) for i, j in weighted)
+    return total.mul_(_inverse_share(grid, tile[2:], steps, weight.device))
+
+
+def _overlap(
+    grid: TileGrid, index: Index, other: Index
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where tile ``index`` and the crop around ``other`` meet, in the tile and in the crop."""
+    tile, crop = grid.tile(*index), grid.crop(*other)
+    common = tile.intersection(crop)
+    return _relative(common, tile), _relative(common, crop)
 
 
 def _relative(window: Window, frame: Window) -> tuple[slice, slice]:
     return window._replace(y0=window.y0 - frame.y0, x0=window.x0 - frame.x0).slices
+
+
+@lru_cache(maxsize=64)
+def _inverse_share(
+    grid: TileGrid, shape: tuple[int, int], steps: tuple[Index, ...], device: torch.device
+) -> Tensor:
+    """One over the sum of the weights ``(rows, cols)`` of the crops ``steps`` away from a tile."""
+    weight = weight_window(grid, device)
+    # A tile in the middle of a larger grid has all neighbours, and the same overlaps.
+    inner = TileGrid(3 * grid.stride, 3 * grid.stride, grid.stride, grid.halo)
+    share = weight.new_zeros(grid.stride, grid.stride)
+    for step in steps:
+        here, there = _overlap(inner, (1, 1), (1 + step[0], 1 + step[1]))
+        share[here] += weight[there]
+    return 1 / share[: shape[0], : shape[1]]
 
 
 def classify(probabilities: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,5 +104,24 @@ def classify(probabilities: Tensor) -> tuple[Tensor, Tensor]:
         and its probability as ``1 ... 255`` for ``0 ... 1``.
     """
     highest, label = probabilities.max(dim=0)
-    confidence = (highest * 255).round().clamp(1, 255)
-    return label.to(torch.uint8), confidence.to(torch.uint8)
+    return label.to(torch.uint8), to_bytes(highest)
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """Shannon's entropy over its largest value, ``−Σ p · log p / log(number of classes)``.
+
+    ``(class, rows, cols)`` to ``(rows, cols)``, 0 (one class is certain) ... 1 (all
+    are as probable); 0 where there is only one class. (Shannon, "A Mathematical
+    Theory of Communication", 1948.)
+    """
+    count = len(probabilities)
+    if count == 1:
+        return torch.zeros_like(probabilities[0])
+    # As p goes to 0 so does p · log p; torch.special.entr is several times slower.
+    logarithms = probabilities.clamp_min(torch.finfo(torch.float32).tiny).log_()
+    return logarithms.mul_(probabilities).sum(dim=0).mul_(-1 / math.log(count)).clamp_(0, 1)
+
+
+def to_bytes(share: Tensor) -> Tensor:
+    """``uint8`` ``1 ... 255`` for ``0 ... 1``: 0 is left for what was not predicted."""
+    return (share * 255).round_().clamp_(1, 255).to(torch.uint8)

@@ -29,12 +29,14 @@ def model_fingerprint(checkpoint: Checkpoint) -> str:
 def image_fingerprint(image: PyramidImage) -> str:
     """Hash that tells an image from others, wherever the file lies.
 
-    It covers shape, bands, data type, the file's size and nine small places of
-    the coarsest level; the path and the time are left out, so that an image
-    may be moved.
+    It covers shape, bands, data type, the file's size (for a stack the sizes of
+    all files, and the grid, which is not in them) and nine small places of the
+    coarsest level; the path and the time are left out, so that an image may be
+    moved.
     """
-    size = image.source.stat().st_size if image.source.is_file() else None
-    described = (image.shape, image.factors, image.bands, image.dtype.str, size)
+    sizes = [path.stat().st_size if path.is_file() else None for path in image.sources]
+    described: tuple[object, ...] = (image.shape, image.factors, image.bands, image.dtype.str)
+    described += (sizes, image.crs, image.affine) if image.stacked else (sizes[0],)
     digest = hashlib.sha256(repr(described).encode())
     for probe in _probes(image):
         digest.update(probe)

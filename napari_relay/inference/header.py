@@ -11,10 +11,11 @@ from napari_relay.geometry import TileGrid
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.attention import AttentionLayout
 from napari_relay.inference.fingerprints import image_fingerprint, model_fingerprint
+from napari_relay.inference.ome_metadata import Placement
 from napari_relay.inference.options import PredictOptions, tile_grid
 from relay_tokens import Checkpoint, ClassSchema, SegmentationClass, UserError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ class StoreHeader:
     """How the image is cut into tiles."""
     attention: AttentionLayout | None
     """Which attention is kept; None: none."""
+    disagreement: bool
+    """Whether the model has a local and a global branch to compare."""
+    probabilities: bool
+    """Whether the probability of every class is kept."""
+    pixel_size: tuple[float, float] | None
+    """``(row, col)`` size of a pixel of the image in :attr:`unit`; None: unknown."""
+    unit: str | None
+    """``"um"``, ``"m"``, ``"degree"`` or None."""
 
     @classmethod
     def of(
@@ -55,20 +64,22 @@ class StoreHeader:
             checkpoint.metadata.name,
             checkpoint.metadata.classes,
             grid,
-            AttentionLayout.of(checkpoint.model, grid) if options.attention else None,
+            AttentionLayout.of(checkpoint.model, grid, options),
+            not checkpoint.model.config.is_single_scale,
+            options.probabilities,
+            image.pixel_size,
+            image.unit,
         )
+
+    @property
+    def placement(self) -> Placement:
+        """Where the arrays lie."""
+        return Placement((self.grid.height, self.grid.width), self.pixel_size, self.unit)
 
     def to_json(self) -> dict[str, Any]:
         """The header as a JSON object."""
-        values = {f: getattr(self, f) for f in ("image", "image_name", "model", "model_name")}
-        attention = self.attention.to_json() if self.attention else None
-        return {
-            "format_version": FORMAT_VERSION,
-            **values,
-            "classes": asdict(self.classes)["classes"],
-            "grid": asdict(self.grid),
-            "attention": attention,
-        }
+        classes = asdict(self.classes)["classes"]
+        return {"format_version": FORMAT_VERSION, **asdict(self), "classes": classes}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], folder: Path) -> StoreHeader:
@@ -85,7 +96,7 @@ class StoreHeader:
                 "choose another folder or predict again."
             )
         try:
-            attention = values["attention"]
+            attention, pixel_size = values["attention"], values["pixel_size"]
             return cls(
                 values["image"],
                 values["image_name"],
@@ -94,6 +105,10 @@ class StoreHeader:
                 ClassSchema(tuple(SegmentationClass(**c) for c in values["classes"])),
                 TileGrid(**values["grid"]),
                 AttentionLayout.from_json(attention) if attention else None,
+                values["disagreement"],
+                values["probabilities"],
+                tuple(pixel_size) if pixel_size else None,
+                values["unit"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -113,6 +128,7 @@ class StoreHeader:
             (self.model != wanted.model, f"other weights (of {self.model_name})"),
             (self.grid != wanted.grid, f"another halo ({self.grid.halo} px)"),
             (self.attention != wanted.attention, "another setting for attention"),
+            (self.probabilities != wanted.probabilities, "another setting for probabilities"),
         ):
             if differs:
                 raise UserError(

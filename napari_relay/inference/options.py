@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from napari_relay.geometry import TileGrid
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.devices import Precision
 from relay_tokens import RelaySegmenter, UserError
+
+AttentionHeads = Literal["mean", "all"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,17 @@ class PredictOptions:
     """``auto``, ``cpu``, ``cuda``, ``mps`` ..."""
     attention: bool = True
     """Whether the attention of the relay tokens is kept."""
+    attention_blocks: tuple[int, ...] | None = None
+    """Transformer blocks whose attention is kept, from 0; negative numbers count
+    from the last one. None: all."""
+    attention_heads: AttentionHeads = "mean"
+    """Whether the mean over a block's attention heads is kept, or each head."""
+    probabilities: bool = False
+    """Whether the probability of every class is kept, a byte a pixel and class."""
+    skip_glass: bool = False
+    """Whether tiles of a slide that show nothing but glass are left out."""
+    reader_threads: int = 2
+    """Threads that read the crops of the batches to come."""
     precision: Precision = "auto"
     """Number format of the forward pass; ``auto``: bfloat16 on CUDA, else float32."""
     memory: int = 512 * 2**20
@@ -33,6 +47,8 @@ class PredictOptions:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}; it must be at least 1.")
+        if self.reader_threads < 1:
+            raise UserError(f"reader_threads is {self.reader_threads}; it must be at least 1.")
 
 
 def tile_grid(

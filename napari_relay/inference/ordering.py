@@ -44,10 +44,11 @@ def order_tiles(
 
 def _shells(grid: TileGrid, tiles: NDArray[np.intp], priority: Window | None) -> NDArray[np.intp]:
     """0 inside the priority window, then one more each time the distance doubles."""
-    inside = grid.tiles_in(priority) if priority is not None else []
-    if not inside:
+    inside = None if priority is None else grid.slices_of(priority)
+    if inside is None or inside[0].stop == 0:
         return np.zeros(len(tiles), dtype=np.intp)
-    first, last = np.array(inside[0]), np.array(inside[-1])
+    first = np.array([part.start for part in inside])
+    last = np.array([part.stop for part in inside]) - 1
     distance = np.maximum(np.maximum(first - tiles, tiles - last), 0).max(axis=1)
     reach = max(int((last - first).max()) + 1, 4)
     shell = np.ceil(np.log2(1 + distance / reach)).astype(np.intp)

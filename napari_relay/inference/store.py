@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
@@ -15,56 +15,46 @@ from numpy.typing import NDArray
 
 from napari_relay.geometry import TileGrid, Window
 from napari_relay.images.pyramid import PyramidImage
-from napari_relay.inference.attention import (
-    AttentionArrays,
-    AttentionMap,
-    Branch,
-    Direction,
-    TileAttention,
-    create_attention,
-)
-from napari_relay.inference.attention_maps import read_attention_map
-from napari_relay.inference.chunks import COMPRESSOR, room_in
+from napari_relay.inference.arrays import StoreArrays, create_arrays
+from napari_relay.inference.attention import AttentionMap, Branch, Direction
+from napari_relay.inference.attention_maps import AttentionChoice, read_attention_map
+from napari_relay.inference.chunks import room_in
 from napari_relay.inference.header import StoreHeader
-from napari_relay.inference.levels import MaskPyramid, create_levels, open_arrays
+from napari_relay.inference.levels import LevelArray
+from napari_relay.inference.lock import WriteLock
 from napari_relay.inference.options import PredictOptions
-from relay_tokens import IGNORE_INDEX, Checkpoint, ClassSchema, UserError
+from napari_relay.inference.regions import TileRegion, split_grid
+from napari_relay.inference.tile import PredictedTile
+from napari_relay.inference.tile_states import (
+    PREDICTED,
+    SKIPPED,
+    STATES,
+    TileStates,
+    create_states,
+)
+from relay_tokens import Checkpoint, ClassSchema, UserError
 
 _ATTRIBUTE = "napari_relay"
 
 
-class PredictedTile(NamedTuple):
-    """All that is known of one tile."""
-
-    position: tuple[int, int]
-    """Row and column in the tile grid."""
-    labels: NDArray[np.uint8]
-    """``(rows, cols)`` of the tile's own area; 255 where the image has no data."""
-    confidence: NDArray[np.uint8]
-    """``(rows, cols)``: 1 ... 255 for a probability of 0 ... 1; 0 without data."""
-    attention: TileAttention | None
-    """None when the store keeps none."""
-
-
 class PredictionStore:
-    """A zarr group with labels, confidence, attention and a map of finished tiles.
+    """An OME-Zarr group with labels, scores, attention and a map of finished tiles.
 
-    One thread may write while others read. A tile is marked finished only
-    after all its arrays are on disk, so whatever ends a run, the next one does
-    what is missing. Make one with :meth:`create`, :meth:`open` or
+    One thread may write while others of the process read. A tile is marked
+    finished only after all its arrays are on disk, so whatever ends a run, the
+    next one does what is missing. Make one with :meth:`create`, :meth:`open` or
     :meth:`open_or_create`.
     """
 
     def __init__(self, folder: Path, group: zarr.Group, header: StoreHeader) -> None:
         self.folder = folder
         self.header = header
-        self._labels = MaskPyramid(_group(group, "labels"))
-        self._confidence = MaskPyramid(_group(group, "confidence"))
-        (self._finished_array,) = open_arrays(group, ["finished"])
-        self._finished = np.asarray(self._finished_array[:], dtype=bool)
-        layout = header.attention
-        self._attention = None if layout is None else AttentionArrays(group, layout, header.grid)
-        self._lock = threading.Lock()
+        self._arrays = StoreArrays(group, header)
+        self._states = TileStates(group)
+        # zarr takes no notice of files in an array's folder
+        self._lock = WriteLock(folder, folder / STATES)
+
+    # --- opening
 
     @classmethod
     def create(
@@ -90,7 +80,7 @@ class PredictionStore:
             folder.parent.mkdir(parents=True, exist_ok=True)
             scratch = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
             try:
-                _create_arrays(scratch, header)
+                _create(scratch, header)
                 scratch.replace(folder)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -151,6 +141,8 @@ class PredictionStore:
         wanted = StoreHeader.of(image, checkpoint, options or PredictOptions())
         self.header.check_same(wanted, self.folder)
 
+    # --- reading
+
     @property
     def grid(self) -> TileGrid:
         """The tile grid, with the true size of the image."""
@@ -167,7 +159,7 @@ class PredictionStore:
         return self.header.classes
 
     @property
-    def labels(self) -> tuple[zarr.Array[Any] | NDArray[np.uint8], ...]:
+    def labels(self) -> tuple[LevelArray, ...]:
         """Class labels ``(y, x)`` ``uint8``, full resolution first; 255: not predicted.
 
         Each level is exactly half as wide as the one before: level ``k`` has
@@ -175,67 +167,71 @@ class PredictionStore:
         may be a little larger than the image. Levels up to 4096 px a side are
         numpy arrays that change in place.
         """
-        return self._labels.levels
+        return self._arrays.labels.levels
 
     @property
-    def confidence(self) -> tuple[zarr.Array[Any] | NDArray[np.uint8], ...]:
+    def confidence(self) -> tuple[LevelArray, ...]:
         """Probability of the label as 1 ... 255, laid out as :attr:`labels`; 0: not predicted."""
-        return self._confidence.levels
+        return self._arrays.confidence.levels
+
+    @property
+    def entropy(self) -> tuple[LevelArray, ...]:
+        """Entropy of the prediction, laid out as :attr:`labels`.
+
+        1 ... 255 for 0 ... log(number of classes); 0: not predicted.
+        """
+        return self._arrays.entropy.levels
+
+    @property
+    def disagreement(self) -> tuple[LevelArray, ...] | None:
+        """How far local and global prediction are apart, laid out as :attr:`labels`.
+
+        1 ... 255 for 0 ... 1; 0: not predicted. None for a model without a
+        global branch.
+        """
+        kept = self._arrays.disagreement
+        return kept.levels if kept else None
 
     @property
     def finished(self) -> NDArray[np.bool_]:
-        """Copy of the map of finished tiles, ``(tile rows, tile columns)``."""
-        with self._lock:
-            return self._finished.copy()
+        """Map of the tiles that are predicted, ``(tile rows, tile columns)``."""
+        return self._states.where(PREDICTED)
+
+    @property
+    def skipped(self) -> NDArray[np.bool_]:
+        """Map of the tiles that were left out as background, ``(tile rows, tile columns)``."""
+        return self._states.where(SKIPPED)
 
     @property
     def has_attention(self) -> bool:
         """Whether the store keeps attention."""
-        return self._attention is not None
+        return self._arrays.attention is not None
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the store keeps the probability of every class."""
+        return self._arrays.probabilities is not None
 
     def read_labels(self, window: Window) -> NDArray[np.uint8]:
         """Labels of a window inside the image, ``(rows, cols)``; 255: not predicted."""
-        return self._labels.read(window)
+        return self._arrays.labels.read(window)
 
-    def write(self, tiles: Iterable[PredictedTile]) -> None:
-        """Write tiles and mark them finished, in this order.
+    def read_probabilities(self, window: Window) -> NDArray[np.uint8]:
+        """Probabilities of a window inside the image, ``(class, rows, cols)``.
+
+        0 ... 255 for 0 ... 1; all 0 where nothing is predicted.
 
         Raises
         ------
         UserError
-            When the disk is full; what was finished before stays finished.
+            When the store keeps none.
         """
-        tiles = list(tiles)
-        with room_in(self.folder):
-            for tile in tiles:
-                self._put(tile)
-            for part in (self._labels, self._confidence, self._attention):
-                if part is not None:
-                    part.flush()
-            self._mark([tile.position for tile in tiles])
-
-    def _put(self, tile: PredictedTile) -> None:
-        area = self.grid.tile(*tile.position)
-        self._labels.write(area, tile.labels)
-        self._confidence.write(area, tile.confidence)
-        if self._attention is not None and tile.attention is not None:
-            self._attention.write(tile.position, tile.attention)
-
-    def _mark(self, indices: list[tuple[int, int]]) -> None:
-        marked = self.finished
-        for index in indices:
-            marked[index] = True
-        for rows in {i // _FINISHED_ROWS for i, _ in indices}:
-            part = slice(rows * _FINISHED_ROWS, (rows + 1) * _FINISHED_ROWS)
-            self._finished_array[part] = marked[part]
-        with self._lock:
-            self._finished[:] = marked
-
-    def flush_coarse(self) -> None:
-        """Write the coarsest levels for other programs; :meth:`open` does not need them."""
-        with room_in(self.folder):
-            self._labels.flush_coarse()
-            self._confidence.flush_coarse()
+        if self._arrays.probabilities is None:
+            raise UserError(
+                f"{self.folder} keeps no probabilities; predict again with probabilities "
+                "switched on."
+            )
+        return self._arrays.probabilities.read(window)
 
     def attention_map(
         self,
@@ -245,46 +241,128 @@ class PredictionStore:
         token: int | None = None,
         window: Window | None = None,
         max_side: int = 2048,
+        head: int | None = None,
     ) -> AttentionMap:
         """Attention as one map over a window; see :func:`read_attention_map`.
 
         Raises
         ------
         UserError
-            When the store keeps no attention.
+            When the store keeps no attention, or not of such a block, relay
+            token or head.
         """
-        if self._attention is None:
+        if self._arrays.attention is None:
             raise UserError(
                 f"{self.folder} keeps no attention; predict again with attention switched on "
                 "and a model with relay tokens."
             )
-        return read_attention_map(
-            self._attention, branch, direction, block, token, window, max_side
-        )
+        choice = AttentionChoice(direction, block, token, head)
+        return read_attention_map(self._arrays.attention, branch, choice, window, max_side)
+
+    # --- writing
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the right to write. It may be taken again by the same object.
+
+        Raises
+        ------
+        UserError
+            When another process, or another store object, is writing.
+        """
+        with self._lock.held() as others_wrote:
+            if others_wrote:
+                self._catch_up()
+            yield
+
+    @property
+    def writer(self) -> str:
+        """Who has written last, or is writing: process and name, read from disk."""
+        return self._lock.writer
+
+    def _catch_up(self) -> None:
+        """Read again what another writer may have changed; clear away what it left half-written."""
+        for partial in self.folder.rglob("*.partial"):
+            partial.unlink(missing_ok=True)
+        self._arrays.reload()
+        self._states.reload()
+
+    def write(self, tiles: Iterable[PredictedTile]) -> None:
+        """Write tiles and mark them finished, in this order.
+
+        Raises
+        ------
+        UserError
+            When the disk is full, and what was finished before stays finished;
+            when another process is writing.
+        """
+        tiles = list(tiles)
+        with self.writing(), room_in(self.folder):
+            for tile in tiles:
+                self._arrays.write(tile)
+            self._arrays.flush()
+            self._states.set([tile.position for tile in tiles], PREDICTED)
+
+    def mark_skipped(self, positions: Sequence[tuple[int, int]]) -> None:
+        """Note tiles that are left out as background; a predicted one stays predicted.
+
+        Raises
+        ------
+        UserError
+            When the disk is full, or another process is writing.
+        """
+        with self.writing(), room_in(self.folder):
+            self._states.set(positions, SKIPPED)
+
+    def flush_coarse(self) -> None:
+        """Write the coarsest levels for other programs; :meth:`open` does not need them."""
+        with self.writing(), room_in(self.folder):
+            self._arrays.flush_coarse()
+
+    # --- several processes
+
+    def regions(self) -> list[TileRegion]:
+        """The tile grid in parts that different processes may write at once."""
+        return split_grid(self.grid)
+
+    def write_level0(self, tiles: Iterable[PredictedTile]) -> None:
+        """Write the full resolution of tiles of one region, for another process.
+
+        For a worker that alone writes this region, while the process that
+        holds :meth:`writing` waits to :meth:`absorb` it.
+
+        Raises
+        ------
+        UserError
+            When the disk is full.
+        """
+        with room_in(self.folder):
+            for tile in tiles:
+                self._arrays.write_level0(tile)
+            self._arrays.flush_level0()
+
+    def absorb(self, region: TileRegion, predicted: Sequence[tuple[int, int]]) -> None:
+        """Take over what a worker wrote: the coarser levels, then the map of tiles.
+
+        Parameters
+        ----------
+        predicted
+            The tiles of the region that the worker has written.
+
+        Raises
+        ------
+        UserError
+            When the disk is full, or another process is writing.
+        """
+        with self.writing(), room_in(self.folder):
+            self._arrays.absorb(region.window(self.grid))
+            self._states.set(predicted, PREDICTED)
 
 
-_FINISHED_ROWS = 64
-
-
-def _create_arrays(folder: Path, header: StoreHeader) -> None:
+def _create(folder: Path, header: StoreHeader) -> None:
     group = zarr.create_group(folder, attributes={_ATTRIBUTE: header.to_json()})
-    shape = header.grid.height, header.grid.width
-    create_levels(group, "labels", shape, IGNORE_INDEX)
-    create_levels(group, "confidence", shape, 0)
-    rows, cols = header.grid.shape
-    chunks = min(_FINISHED_ROWS, rows), cols
-    group.create_array(
-        "finished", shape=(rows, cols), chunks=chunks, dtype=bool, compressors=COMPRESSOR
-    )
-    if header.attention is not None:
-        create_attention(group, header.attention, header.grid)
-
-
-def _group(group: zarr.Group, name: str) -> zarr.Group:
-    found = group[name]
-    if not isinstance(found, zarr.Group):
-        raise TypeError(f"{name} is not a group")
-    return found
+    create_arrays(group, header)
+    create_states(group, header.grid.shape)
 
 
 def _attributes(group: zarr.Group) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_relay.images.band_statistics import BandStatistics
 from napari_relay.training.card import model_card
 from napari_relay.training.evaluation import evaluate, held_out_examples
 from napari_relay.training.finetuning import (
@@ -13,7 +14,7 @@ from napari_relay.training.finetuning import (
 from napari_relay.training.labels import ArrayLabels, LabelSource, compute_labels
 from napari_relay.training.mask_labels import MaskLabels
 from napari_relay.training.metrics import Scores, confusion_matrix
-from napari_relay.training.normalization import BandStatistics, estimate_normalization
+from napari_relay.training.normalization import estimate_normalization
 from napari_relay.training.options import TrainOptions
 from napari_relay.training.recipes import LabelRecipe, label_recipe, recipe_names
 from napari_relay.training.runs import ModelOptions, train_model

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from napari_relay.geometry import Window
+from napari_relay.images.band_statistics import BandStatistics, positive_std
 from napari_relay.images.pyramid import PyramidImage
 from relay_tokens import Normalization, UserError
-
-
-class BandStatistics(NamedTuple):
-    """What normalises each band: ``(value - mean) / std``."""
-
-    mean: tuple[float, ...]
-    """In the image's own values."""
-    std: tuple[float, ...]
-    """Positive."""
 
 
 def estimate_normalization(
@@ -35,7 +26,7 @@ def estimate_normalization(
         is measured around each window's own mean: take windows as wide as the
         features, or their relief is lost beside that of the hills.
     normalization
-        As in the model's metadata.
+        One of the words in the model's metadata, for all bands.
 
     Raises
     ------
@@ -49,12 +40,10 @@ def estimate_normalization(
         pixels = patch.pixels[patch.valid].astype(np.float64)
         if len(pixels):
             offsets.append(pixels.mean(axis=0))
-            spreads.append((pixels**2).mean(axis=0) - pixels.mean(axis=0) ** 2)
+            spreads.append(pixels.var(axis=0))
     if not offsets:
         raise UserError(f"{image.source} has no pixel with data where it was to be learnt from.")
     variance = np.mean(spreads, axis=0)
-    if normalization == "fixed":
+    if normalization != "local":
         variance = variance + np.var(offsets, axis=0)
-    # A band without any spread carries nothing: any divisor does.
-    std = np.sqrt(np.where(variance > 1e-12, variance, 1.0))
-    return BandStatistics(tuple(np.mean(offsets, axis=0).tolist()), tuple(std.tolist()))
+    return BandStatistics(tuple(np.mean(offsets, axis=0).tolist()), positive_std(variance))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from napari_relay.geometry import Window
-from napari_relay.images import PyramidImage, open_image
+from napari_relay.images import PyramidImage, open_stack
+from napari_relay.images.band_statistics import BandStatistics
 from napari_relay.inference.devices import choose_device
 from napari_relay.training.card import model_card
 from napari_relay.training.labels import LabelSource, compute_labels
@@ -35,6 +36,8 @@ from relay_tokens import (
 )
 
 CARD = "README.md"
+ELEVATION = "elevation"
+"""End of the name of a band of terrain."""
 RUN = "run"
 IN_MEMORY = 200_000_000
 """Labels of images up to this many pixels are computed once and kept in memory."""
@@ -73,12 +76,13 @@ class _Task(NamedTuple):
 
     labels: LabelSource
     classes: ClassSchema
-    normalization: Normalization
+    normalization: tuple[Normalization, ...]
+    """One word a band."""
     description: str
 
 
 def train_model(
-    image_path: str | Path,
+    image_path: str | Path | Sequence[str | Path],
     labels: str,
     output: str | Path,
     model: ModelOptions | None = None,
@@ -94,7 +98,8 @@ def train_model(
     Parameters
     ----------
     image_path
-        Any image :func:`napari_relay.images.open_image` reads.
+        Any image :func:`napari_relay.images.open_image` reads, or several rasters
+        of one place, which become one (:func:`napari_relay.images.open_stack`).
     labels
         Name of a recipe, or a mask file on the image's grid.
     output
@@ -113,7 +118,8 @@ def train_model(
         When a file, name or setting does not fit; it says what to do.
     """
     model, options = model or ModelOptions(), options or TrainOptions()
-    image = open_image(image_path)
+    paths = [image_path] if isinstance(image_path, str | Path) else image_path
+    image = open_stack(paths)
     task = _task(image, labels, model)
     split = split_image(image.shape, model.crop_size, model.held_out, options.seed, task.labels)
     metadata = _metadata(image, task, split, model, options)
@@ -141,7 +147,8 @@ def _task(image: PyramidImage, labels: str, model: ModelOptions) -> _Task:
         small = image.window.area <= IN_MEMORY
         source = compute_labels(recipe, image.shape) if small else recipe
         text = f"recipe `{labels}`, computed from the image"
-        return _Task(source, recipe.classes, recipe.normalization, text)
+        words = (recipe.normalization,) * len(image.bands)
+        return _Task(source, recipe.classes, words, text)
     if not Path(labels).exists():
         raise UserError(
             f"There are no labels {labels!r}; name a mask file, or one of the recipes "
@@ -150,10 +157,16 @@ def _task(image: PyramidImage, labels: str, model: ModelOptions) -> _Task:
     if not model.class_names:
         raise UserError(f"The classes of the mask {labels} have no names; give one for each value.")
     classes = ClassSchema.from_names(model.class_names)
-    is_terrain = len(image.bands) == 1 and np.issubdtype(image.dtype, np.floating)
-    normalization: Normalization = "local" if is_terrain else "fixed"
     mask = MaskLabels(labels, image, classes)
-    return _Task(mask, classes, normalization, f"mask `{Path(labels).name}`")
+    return _Task(mask, classes, _normalization(image), f"mask `{Path(labels).name}`")
+
+
+def _normalization(image: PyramidImage) -> tuple[Normalization, ...]:
+    """Terrain is seen around its local mean, any other band as it is."""
+    if len(image.bands) == 1 and np.issubdtype(image.dtype, np.floating):
+        return ("local",)
+    terrain = [band.lower().endswith(ELEVATION) for band in image.bands]
+    return tuple("local" if found else "fixed" for found in terrain)
 
 
 def _config(image: PyramidImage, task: _Task, model: ModelOptions) -> RelayConfig:
@@ -175,11 +188,9 @@ def _metadata(
     model: ModelOptions,
     options: TrainOptions,
 ) -> ModelMetadata:
-    statistics = estimate_normalization(
-        image, _sample(split, task.normalization), task.normalization
-    )
+    statistics = _statistics(image, split, task.normalization)
     record = {
-        "image": image.source.name,
+        "image": " + ".join(path.name for path in image.sources),
         "labels": task.description,
         "command": model.command,
         "device": f"{choose_device(options.device)}, {os.cpu_count()} cores",
@@ -197,6 +208,21 @@ def _metadata(
         unit=image.unit,
         training=record,
     )
+
+
+def _statistics(
+    image: PyramidImage, split: SpatialSplit, normalization: Sequence[Normalization]
+) -> BandStatistics:
+    """Mean and spread of each band, measured as its word in ``normalization`` asks."""
+    found = {
+        word: estimate_normalization(image, _sample(split, word), word)
+        for word in set(normalization)
+    }
+    mean, std = (
+        tuple(found[word][field][band] for band, word in enumerate(normalization))
+        for field in (0, 1)
+    )
+    return BandStatistics(mean, std)
 
 
 def _sample(split: SpatialSplit, normalization: str) -> list[Window]:

@@ -78,6 +78,18 @@ def tiny_relay(seed: int = 0, classes: int = 3, **fields: object) -> Checkpoint:
     return Checkpoint(model.eval(), metadata)
 
 
+def tiny_swin(seed: int = 0, classes: int = 3) -> Checkpoint:
+    """As :func:`tiny_relay`, of SwinV2."""
+    torch.manual_seed(seed)
+    sizes = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 2, 2, 4), "window_size": 2}
+    config = RelayConfig("swinv2_tiny_window8_256", classes, crop_size=64, backbone_options=sizes)
+    model = RelaySegmenter(config)
+    with torch.no_grad():
+        model.head.weight.normal_(0, 0.5)
+    metadata = make_metadata(3, classes, mean=(128.0,) * 3, std=(60.0,) * 3)
+    return Checkpoint(model.eval(), metadata)
+
+
 class ValueModel(nn.Module):
     """Labels every pixel with its own value; attends to patches by their mean value."""
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,7 @@ from napari_relay.inference import (
     PredictionStore,
     PredictOptions,
     predict,
-    read_crop_pair,
-    tile_grid,
 )
-from napari_relay.inference.blending import weight_window
 from relay_tokens import Checkpoint, UserError
 
 from .samples import make_image, noise, tiny_relay, value_checkpoint, value_image
@@ -72,59 +68,6 @@ def test_pixels_without_data_are_not_predicted(tmp_path: Path) -> None:
     np.testing.assert_array_equal(confidence == 0, expected == 255)
 
 
-def test_the_result_does_not_depend_on_order_batch_size_restart_or_memory(tmp_path: Path) -> None:
-    image, checkpoint = make_image(noise(230, 301)), tiny_relay()
-    expected = run(tmp_path / "plain", checkpoint, image)
-
-    one = PredictOptions(device="cpu", batch_size=7, attention=False, memory=1)
-    store = PredictionStore.create(tmp_path / "other", image, checkpoint, one)
-    corner = Window(200, 280, 20, 20)
-    first = predict(checkpoint, image, store, options=one, priority=lambda: corner)
-    assert len(list(islice(first, 9))) == 9
-    first.close()
-    again = PredictionStore.open(tmp_path / "other")
-    assert 9 <= again.finished.sum() < again.finished.size
-    other = run(tmp_path / "other", checkpoint, image)
-
-    assert len(np.unique(labels_of(expected))) > 1
-    np.testing.assert_array_equal(labels_of(other), labels_of(expected))
-    for mine, theirs in zip(other.confidence, expected.confidence, strict=True):
-        difference = np.asarray(mine).astype(int) - np.asarray(theirs)
-        assert np.abs(difference).max() <= 1
-
-
-def test_tiles_equal_an_untiled_blend_of_all_crops_at_once(tmp_path: Path) -> None:
-    image, checkpoint = make_image(noise(150, 170)), tiny_relay()
-    store = run(tmp_path / "s", checkpoint, image)
-    probabilities = blend_all_at_once(image, checkpoint)
-    highest = probabilities.max(axis=0)
-    confidence = np.asarray(store.confidence[0])[:150, :170] / 255
-    np.testing.assert_allclose(confidence, highest, atol=0.5 / 255 + 1e-4)
-    ordered = np.sort(probabilities, axis=0)
-    clear = ordered[-1] - ordered[-2] > 1e-4
-    np.testing.assert_array_equal(labels_of(store)[clear], probabilities.argmax(axis=0)[clear])
-    assert clear.mean() > 0.99
-
-
-def blend_all_at_once(image: PyramidImage, checkpoint: Checkpoint) -> NDArray[np.float64]:
-    grid = tile_grid(image, checkpoint.model, CPU)
-    pad = grid.crop_size
-    total = np.zeros((3, grid.height + 2 * pad, grid.width + 2 * pad))
-    share = np.zeros(total.shape[1:])
-    weight = weight_window(grid).numpy().astype(np.float64)
-    for i, j in np.ndindex(grid.shape):
-        window = grid.crop(i, j)
-        pair = read_crop_pair(image, window, checkpoint.model.config, checkpoint.metadata)
-        with torch.no_grad():
-            crops = [torch.from_numpy(crop)[None] for crop in (pair.local, pair.global_)]
-            soft = checkpoint.model(*crops).local_logits.double().softmax(1)[0].numpy()
-        here = window._replace(y0=window.y0 + pad, x0=window.x0 + pad).slices
-        total[:, *here] += soft * weight
-        share[here] += weight
-    inside = (slice(pad, pad + grid.height), slice(pad, pad + grid.width))
-    return total[:, *inside] / share[inside]
-
-
 def test_only_the_wanted_windows_are_predicted_and_exactly_as_in_the_whole(tmp_path: Path) -> None:
     image, checkpoint = make_image(noise(300, 300)), tiny_relay()
     whole = run(tmp_path / "whole", checkpoint, image)
@@ -148,7 +91,7 @@ def test_a_tile_is_on_disk_when_it_is_reported(tmp_path: Path) -> None:
 
 
 def test_tiles_in_the_priority_window_come_first_also_when_it_moves(tmp_path: Path) -> None:
-    image, checkpoint = value_image(440, 440), value_checkpoint()
+    image, checkpoint = value_image(900, 900), value_checkpoint()
     store = PredictionStore.create(tmp_path / "s", image, checkpoint, CPU)
     views = [Window(320, 320, 64, 64), Window(0, 128, 64, 64)]
     asked: list[Window] = [views[0]]
@@ -159,7 +102,8 @@ def test_tiles_in_the_priority_window_come_first_also_when_it_moves(tmp_path: Pa
             asked[0] = views[1]
     assert all(tile.intersects(views[0]) for tile in tiles[:4])
     reached = max(n for n, tile in enumerate(tiles) if tile.intersects(views[1]))
-    assert reached < 4 + 4 + 32
+    # Three sets of up to 64 tiles may have been on their way to the disk.
+    assert reached < 4 + 4 + 3 * 64 < store.finished.size / 1.5
     assert len(tiles) == store.finished.size
 
 
@@ -218,15 +162,15 @@ class Hungry(torch.nn.Module):
         return self.inner(local, *rest)
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_out_of_memory_halves_the_batch_and_goes_on_with_one_notice(tmp_path: Path) -> None:
     image, plain = value_image(200, 200), value_checkpoint()
     checkpoint = Checkpoint(Hungry(plain.model), plain.metadata)
     options = PredictOptions(device="cpu", batch_size=4, attention=False)
-    store = run(tmp_path / "s", checkpoint, image, options)
+    store = PredictionStore.create(tmp_path / "s", image, checkpoint, options)
+    notices = [n for r in predict(checkpoint, image, store, options=options) for n in r.notices]
     np.testing.assert_array_equal(labels_of(store), image.levels[0][..., 0].compute())
-    assert len(caplog.records) == 1
+    assert len(notices) == 1
+    assert "batches of 2" in notices[0]
 
 
 def test_an_image_with_the_wrong_bands_is_refused_before_anything_runs(tmp_path: Path) -> None:

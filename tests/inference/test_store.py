@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 
 from napari_relay.geometry import Window
 from napari_relay.inference import PredictionStore, PredictOptions, predict
-from napari_relay.inference.levels import MaskPyramid, create_levels, padded_shape
+from napari_relay.inference.chunks import StoredArray
+from napari_relay.inference.levels import TilePyramid, create_levels, padded_shape
+from napari_relay.inference.sharding import Sharding
 from relay_tokens import UserError
 
 from .samples import make_image, noise, tiny_relay, value_checkpoint, value_image
+from .tiles import assert_pattern_where_finished, pattern_store, pattern_tile
 
 CPU = PredictOptions(device="cpu", attention=False)
 
@@ -42,8 +46,9 @@ def test_each_level_holds_every_second_pixel_of_the_one_below_after_reopening_to
     tmp_path_factory: pytest.TempPathFactory, height: int, width: int, stride: int, seed: int
 ) -> None:
     path = tmp_path_factory.mktemp("levels")
-    create_levels(zarr.create_group(path), "labels", (height, width), 255)
-    pyramid = MaskPyramid(zarr.open_group(path)["labels"])
+    group = zarr.create_group(path).create_group("labels")
+    create_levels(group, (height, width), Sharding(512, 2048), 255)
+    pyramid = TilePyramid(group)
     truth = np.random.default_rng(seed).integers(0, 9, (height, width)).astype(np.uint8)
     for y in range(0, height, stride):
         for x in range(0, width, stride):
@@ -52,11 +57,11 @@ def test_each_level_holds_every_second_pixel_of_the_one_below_after_reopening_to
     pyramid.flush()
     expected = np.full(padded_shape((height, width)), 255, np.uint8)
     expected[:height, :width] = truth
-    for opened in (pyramid, MaskPyramid(zarr.open_group(path)["labels"])):
+    for opened in (pyramid, TilePyramid(zarr.open_group(path)["labels"])):
         for level, array in enumerate(opened.levels):
             np.testing.assert_array_equal(np.asarray(array[:]), expected[:: 2**level, :: 2**level])
     assert isinstance(pyramid.levels[-1], np.ndarray)
-    assert isinstance(pyramid.levels[0], zarr.Array)
+    assert isinstance(pyramid.levels[0], StoredArray)
 
 
 def test_levels_in_memory_change_in_place(tmp_path: Path) -> None:
@@ -76,30 +81,82 @@ def test_other_programs_see_all_levels_after_a_run(tmp_path: Path) -> None:
     store = PredictionStore.create(tmp_path / "s", image, checkpoint, CPU)
     list(predict(checkpoint, image, store, options=CPU))
     group = zarr.open_group(tmp_path / "s", mode="r")
-    for name, mine in (("labels", store.labels), ("confidence", store.confidence)):
+    for name, mine in (
+        ("labels/classes", store.labels),
+        ("confidence", store.confidence),
+        ("entropy", store.entropy),
+    ):
         assert len(mine) == 2
         for level, array in enumerate(mine):
             np.testing.assert_array_equal(group[f"{name}/{level}"][:], np.asarray(array))
 
 
 @pytest.mark.parametrize(
-    ("seed", "pixels", "halo", "attention", "reason"),
+    ("seed", "pixels", "settings", "reason"),
     [
-        (1, 0, 16, True, "other weights"),
-        (0, 1, 16, True, "another image"),
-        (0, 0, 0, True, "another halo"),
-        (0, 0, 16, False, "another setting for attention"),
+        (1, 0, {}, "other weights"),
+        (0, 1, {}, "another image"),
+        (0, 0, {"halo": 0}, "another halo"),
+        (0, 0, {"attention": False}, "another setting for attention"),
+        (0, 0, {"attention_blocks": (0,)}, "another setting for attention"),
+        (0, 0, {"attention_heads": "all"}, "another setting for attention"),
+        (0, 0, {"probabilities": True}, "another setting for probabilities"),
     ],
 )
 def test_a_store_of_something_else_is_refused_with_the_reason(
-    tmp_path: Path, seed: int, pixels: int, halo: int, attention: bool, reason: str
+    tmp_path: Path, seed: int, pixels: int, settings: dict[str, object], reason: str
 ) -> None:
     options = PredictOptions(device="cpu", halo=16)
     PredictionStore.create(tmp_path / "s", make_image(noise(90, 90)), tiny_relay(0), options)
     image = make_image(noise(90, 90, seed=pixels))
-    wanted = PredictOptions(device="cpu", halo=halo, attention=attention)
+    wanted = replace(options, **settings)
     with pytest.raises(UserError, match=reason):
         PredictionStore.open_or_create(tmp_path / "s", image, tiny_relay(seed), wanted)
+
+
+def test_all_blocks_by_name_are_all_blocks(tmp_path: Path) -> None:
+    image, checkpoint = make_image(noise(90, 90)), tiny_relay()
+    PredictionStore.create(tmp_path / "s", image, checkpoint)
+    named = PredictOptions(attention_blocks=(-1, 0, 1), skip_glass=True, reader_threads=1)
+    PredictionStore.open_or_create(tmp_path / "s", image, checkpoint, named)
+
+
+def test_a_store_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    store = pattern_store(tmp_path / "s", 90, 90)
+    group = zarr.open_group(store.folder)
+    group.attrs["napari_relay"] = {**group.attrs["napari_relay"], "format_version": 1}
+    with pytest.raises(UserError, match=r"s is not a prediction of this version .*predict again"):
+        PredictionStore.open(store.folder)
+
+
+def test_skipped_tiles_are_remembered_until_they_are_predicted(tmp_path: Path) -> None:
+    store = pattern_store(tmp_path / "s", 300, 200)
+    store.write([pattern_tile(store, (0, 0))])
+    store.mark_skipped([(0, 0), (1, 1), (4, 3)])
+    for opened in (store, PredictionStore.open(store.folder)):
+        assert np.argwhere(opened.finished).tolist() == [[0, 0]]
+        assert np.argwhere(opened.skipped).tolist() == [[1, 1], [4, 3]]
+    store.write([pattern_tile(store, (1, 1))])
+    assert np.argwhere(store.finished).tolist() == [[0, 0], [1, 1]]
+    assert np.argwhere(store.skipped).tolist() == [[4, 3]]
+
+
+def test_everything_of_a_tile_is_read_back(tmp_path: Path) -> None:
+    store = pattern_store(tmp_path / "s", 300, 5000)
+    some = [(0, 0), (2, 31), (4, 78), (4, 77)]
+    store.write(pattern_tile(store, tile) for tile in some)
+    for opened in (store, PredictionStore.open(store.folder)):
+        assert opened.finished.sum() == len(some)
+        assert_pattern_where_finished(opened)
+
+
+def test_what_is_not_kept_is_said(tmp_path: Path) -> None:
+    image, checkpoint = make_image(noise(90, 90)), tiny_relay(context_factor=None)
+    store = PredictionStore.create(tmp_path / "s", image, checkpoint, CPU)
+    assert store.disagreement is None
+    assert not store.has_probabilities
+    with pytest.raises(UserError, match="keeps no probabilities; predict again"):
+        store.read_probabilities(Window(0, 0, 9, 9))
 
 
 def test_the_same_image_model_and_settings_open_the_same_store(tmp_path: Path) -> None:
@@ -166,4 +223,6 @@ def test_a_huge_store_is_made_at_once_and_small(tmp_path: Path) -> None:
     store = PredictionStore.create(tmp_path / "s", image, tiny_relay(), PredictOptions())
     assert store.shape == (100_000, 100_000)
     assert sum(f.stat().st_size for f in (tmp_path / "s").rglob("*") if f.is_file()) < 200_000
-    assert sum(a.nbytes for a in store.labels if isinstance(a, np.ndarray)) < 25e6
+    pyramids = store.labels, store.confidence, store.entropy, store.disagreement or ()
+    in_memory = [a for levels in pyramids for a in levels if isinstance(a, np.ndarray)]
+    assert sum(array.nbytes for array in in_memory) < 60e6

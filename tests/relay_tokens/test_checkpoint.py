@@ -15,6 +15,7 @@ from relay_tokens import (
     RelayConfig,
     UserError,
     load_checkpoint,
+    load_metadata,
     load_model,
     save_checkpoint,
     zoo_names,
@@ -96,6 +97,11 @@ def test_weights_of_another_model_name_the_tensor(tmp_path):
         ("metadata", "std", [1.0, 0.0, 1.0]),
         ("metadata", "bands", "rgb"),
         ("metadata", "normalization", "global"),
+        ("metadata", "normalization", ["fixed", "local"]),
+        ("metadata", "normalization", ["fixed", "local", "global"]),
+        ("metadata", "normalization", [["fixed"], "local", "image"]),
+        ("metadata", "normalization", []),
+        ("metadata", "normalization", 1),
         ("metadata", "pixel_size", -0.5),
         ("metadata", "unit", "inch"),
         ("metadata", "training", []),
@@ -117,6 +123,33 @@ def test_a_configuration_with_a_wrong_field_names_the_file_and_the_field(
     word = "colour" if field == "classes" else field
     with pytest.raises(UserError, match=rf"config\.json.*{word}"):
         load_checkpoint(tmp_path / "m")
+
+
+def test_every_band_may_have_a_normalisation_of_its_own(tmp_path):
+    words = ("fixed", "image", "local")
+    save_checkpoint(tmp_path / "m", tiny_model("vit"), _metadata(normalization=words))
+    document = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert document["metadata"]["normalization"] == list(words)
+    assert load_metadata(tmp_path / "m").normalization == words
+
+
+def test_one_word_of_normalisation_means_all_bands():
+    metadata = _metadata(normalization="local")
+    assert metadata.normalization == "local"
+    assert metadata.band_normalization == ("local",) * 3
+    assert _metadata(normalization=("local",) * 3) == metadata
+
+
+@pytest.mark.parametrize("words", [None, "fixed"])
+def test_a_file_from_before_bands_had_their_own_is_read(tmp_path, words):
+    save_checkpoint(tmp_path / "m", tiny_model("vit"), _metadata())
+    path = tmp_path / "m" / "config.json"
+    document = json.loads(path.read_text())
+    del document["metadata"]["normalization"]
+    if words is not None:
+        document["metadata"]["normalization"] = words
+    path.write_text(json.dumps(document))
+    assert load_metadata(tmp_path / "m") == _metadata()
 
 
 @pytest.mark.parametrize("name", ["bands", "classes"])

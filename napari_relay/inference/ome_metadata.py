@@ -1,0 +1,129 @@
+"""What a store tells viewers: the metadata of OME-Zarr 0.5 (https://ngff.openmicroscopy.org/0.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import zarr
+
+from napari_relay.geometry import level_translate
+from relay_tokens import IGNORE_INDEX, ClassSchema
+
+_VERSION = "0.5"
+_UNITS = {"um": "micrometer", "m": "meter"}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how large the image's pixels are."""
+
+    shape: tuple[int, int]
+    """Rows and columns of the image, without the padding of the arrays."""
+    pixel_size: tuple[float, float] | None
+    """``(row, col)`` size of a level-0 pixel in :attr:`unit`; None: unknown."""
+    unit: str | None
+    """``"um"``, ``"m"``, ``"degree"`` or None."""
+
+
+def describe_levels(
+    folder: zarr.Group,
+    name: str,
+    count: int,
+    placement: Placement,
+    path: str = "",
+    channels: bool = False,
+    cell: int = 1,
+) -> None:
+    """Describe ``count`` levels of a group as one image.
+
+    Parameters
+    ----------
+    path
+        Where the levels are, from ``folder``; empty: in it.
+    channels
+        Whether the arrays are ``(c, y, x)``.
+    cell
+        Level-0 pixels of the image a cell of the first level.
+    """
+    datasets = [
+        {
+            "path": f"{path}{level}",
+            "coordinateTransformations": _placed(cell * 2**level, placement, channels),
+        }
+        for level in range(count)
+    ]
+    image = {
+        "name": name,
+        "axes": _axes(placement, channels),
+        "datasets": datasets,
+        "type": "every second pixel",
+        "metadata": {"image_shape": list(placement.shape)},
+    }
+    _describe(folder, {"multiscales": [image]})
+
+
+def describe_attention(folder: zarr.Group, count: int, stride: int, placement: Placement) -> None:
+    """Describe the pyramid of the local branch's attention, with cells of ``stride`` px."""
+    name = f"local attention, {stride} px"
+    describe_levels(folder, name, count, placement, channels=True, cell=stride)
+
+
+def describe_labels(parent: zarr.Group, classes: ClassSchema) -> None:
+    """Describe the group ``classes`` in ``parent`` as labels, with names and colours."""
+    _describe(parent, {"labels": ["classes"]})
+    colors: list[dict[str, Any]] = [
+        {"label-value": value, "rgba": [*_rgb(color), 255]}
+        for value, color in enumerate(classes.colors)
+    ]
+    colors.append({"label-value": IGNORE_INDEX, "rgba": [0, 0, 0, 0]})
+    names = [*enumerate(classes.names), (IGNORE_INDEX, "not predicted")]
+    properties = [{"label-value": value, "class": name} for value, name in names]
+    label = {"colors": colors, "properties": properties, "source": {"image": "../../"}}
+    folder = parent["classes"]
+    assert isinstance(folder, zarr.Group)
+    _describe(folder, {"image-label": {"version": _VERSION, **label}})
+
+
+def describe_probabilities(folder: zarr.Group, classes: ClassSchema) -> None:
+    """Name and colour the channels of the probabilities."""
+    window = {"min": 0, "max": 255, "start": 0, "end": 255}
+    channels = [
+        {"label": c.name, "color": c.color[1:].upper(), "window": window, "active": True}
+        for c in classes
+    ]
+    _describe(folder, {"omero": {"channels": channels}})
+
+
+def _describe(folder: zarr.Group, content: dict[str, Any]) -> None:
+    known = folder.attrs.asdict().get("ome", {})
+    assert isinstance(known, dict)
+    folder.attrs["ome"] = {**known, "version": _VERSION, **content}
+
+
+def _axes(placement: Placement, channels: bool) -> list[dict[str, str]]:
+    unit = _UNITS.get(placement.unit or "") if placement.pixel_size else None
+    spatial = [{"name": name, "type": "space"} for name in "yx"]
+    known = [{**axis, "unit": unit} for axis in spatial] if unit else spatial
+    return [{"name": "c", "type": "channel"}, *known] if channels else known
+
+
+def _placed(factor: int, placement: Placement, channels: bool) -> list[dict[str, Any]]:
+    """Scale and translation of a level, in the image's unit (in pixels where it has none)."""
+    sizes = placement.pixel_size or (1.0, 1.0)
+    scale = [float(factor * size) for size in sizes]
+    translation = [float(level_translate(factor) * size) for size in sizes]
+    return [
+        {"type": "scale", "scale": _with_channel(scale, 1.0, channels)},
+        {"type": "translation", "translation": _with_channel(translation, 0.0, channels)},
+    ]
+
+
+def _with_channel(values: Sequence[float], channel: float, channels: bool) -> list[float]:
+    return [channel, *values] if channels else list(values)
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(color[1:])
+    return red, green, blue
