@@ -24,9 +24,12 @@ def app(
         str | None,
         typer.Option("--model", "-m", help="Model of the zoo, or its folder.", show_default=False),
     ] = None,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Open rasters of one place as one image.")
+    ] = False,
 ) -> None:
     """Open the app."""
-    raise typer.Exit(_desktop().run_app(images or [], model))
+    raise typer.Exit(_desktop().run_app(images or [], model, stack=stack))
 
 
 def demo(

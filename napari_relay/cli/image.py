@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
 
 def info(
-    image: Annotated[
-        Path, typer.Argument(help="Image file, or OME-Zarr folder.", show_default=False)
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Image file or folder; several rasters of one place become one image.",
+            show_default=False,
+        ),
     ],
 ) -> None:
     """Say what an image is, and which models fit it."""
-    opened = open_with_bar(image)
+    opened = open_with_bar(*images)
     table = Table(show_header=False, box=None)
+    table.add_column()
+    # A path that is cut off would not tell two files of a folder apart.
+    table.add_column(overflow="fold")
     for row in _facts(opened):
         table.add_row(*row)
     table.add_row("models that fit", ", ".join(_fitting_models(opened)) or "none of the zoo")
@@ -33,7 +41,7 @@ def _facts(image: PyramidImage) -> list[tuple[str, str]]:
     height, width = image.shape
     factors = ", ".join(f"{factor:g}" for factor in image.factors)
     facts = [
-        ("file", str(image.source)),
+        *(("file", str(path)) for path in image.sources),
         ("size", f"{width} × {height} px (width × height)"),
         ("levels", f"{len(image.levels)} (downsampled by {factors})"),
         ("bands", f"{len(image.bands)} ({', '.join(image.bands)})"),
@@ -54,13 +62,15 @@ def _pixel_size_text(image: PyramidImage) -> str:
 
 
 def _fitting_models(image: PyramidImage) -> list[str]:
+    from napari_relay.images.relief import matching_bands
     from napari_relay.inference import check_fit
     from relay_tokens import UserError, load_model, zoo_names
 
     fitting = []
     for name in zoo_names():
         try:
-            check_fit(image, load_model(name).metadata)
+            metadata = load_model(name).metadata
+            check_fit(matching_bands(image, metadata.bands), metadata)
         except UserError:
             continue
         fitting.append(name)

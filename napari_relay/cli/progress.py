@@ -49,6 +49,10 @@ class StepBar:
         """Set the bar to ``done`` of ``total`` steps, and the note behind it."""
         self._progress.update(self._task, completed=done, total=total, note=note)
 
+    def say(self, sentence: str) -> None:
+        """Write a line above the bar."""
+        self._progress.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def step_bar(title: str, step: str) -> Iterator[StepBar]:
@@ -67,20 +71,24 @@ def step_bar(title: str, step: str) -> Iterator[StepBar]:
         yield StepBar(progress, progress.add_task(title, total=None, note=""))
 
 
-def open_with_bar(path: Path) -> PyramidImage:
-    """Open an image; a bar appears only when its levels must be built first."""
-    from napari_relay.images import open_image
+def open_with_bar(*paths: Path) -> PyramidImage:
+    """Open an image, or rasters as one; a bar appears only when levels must be built first."""
+    from napari_relay.images import open_stack
 
     progress = Progress(console=Console(stderr=True), transient=True)
-    task = progress.add_task(f"Building levels of {path.name}", total=None)
+    task = progress.add_task(f"Building levels of {_names(paths)}", total=None)
 
     def show(done: int, total: int) -> None:
         progress.start()
         progress.update(task, completed=done, total=total)
 
     try:
-        return open_image(path, progress=show)
+        return open_stack(paths, progress=show)
     finally:
         # A bar that was never started would still leave an empty line.
         if progress.live.is_started:
             progress.stop()
+
+
+def _names(paths: tuple[Path, ...]) -> str:
+    return ", ".join(path.name for path in paths)

@@ -42,8 +42,13 @@ def _parse_options(text: str) -> dict[str, Any]:
 
 
 def train(
-    image: Annotated[
-        Path, typer.Argument(help="Image file, or OME-Zarr folder.", show_default=False)
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Image file or folder; several rasters of one place become one image.",
+            show_default=False,
+        ),
     ],
     labels: Annotated[
         str,
@@ -110,7 +115,7 @@ def train(
         seed=seed,
         device=device,
     )
-    _follow(train_model(image, labels, output, model, options), name, output)
+    _follow(train_model(images, labels, output, model, options), name, output)
     _show_scores(output)
 
 
