@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,10 +13,14 @@ from napari_relay.annotation import Autosaver, CorrectionStore
 from napari_relay.folders import data_folder
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
+from napari_relay.images.relief import matching_bands
 from napari_relay.inference import (
+    Area,
+    PredictionReport,
     PredictionStore,
     PredictOptions,
     TileResult,
+    can_show_glass,
     check_fit,
     predict,
 )
@@ -50,6 +54,8 @@ class _InUse:
     """The weights, and what must be known of them."""
     version: ModelVersion
     """Which state of the model they are."""
+    image: PyramidImage
+    """The image with the bands that the model reads."""
     store: PredictionStore
     """What they have predicted."""
 
@@ -86,7 +92,7 @@ class Session:
     ) -> None:
         self.events = SessionEvents()
         self.image = image
-        self.options = options or PredictOptions()
+        self.options = options or PredictOptions(skip_glass=can_show_glass(image))
         self._fingerprint = image_fingerprint(image)
         named = f"{image.source.stem}-{self._fingerprint}"
         self.folder = folder or data_folder() / "sessions" / named
@@ -128,16 +134,14 @@ class Session:
             When the model does not take the image's bands, or the session's
             folder cannot be written.
         """
-        check_fit(self.image, checkpoint.metadata)
+        in_use = self._made_ready(checkpoint, ModelVersion(checkpoint.metadata.name, 0, None))
         corrections = self._open_corrections(checkpoint)
-        store = self._open_store(checkpoint)
         self._stop_saving()
         self._corrections = corrections
         self._base = checkpoint
         self._autosaver = Autosaver(corrections.flush, on_save_error or _raise)
         self._autosaver.start()
-        version = ModelVersion(checkpoint.metadata.name, 0, None)
-        self._switch(checkpoint, version, store)
+        self._switch(in_use)
 
     def versions(self) -> list[ModelVersion]:
         """All kept versions of the model in use, oldest first."""
@@ -165,7 +169,7 @@ class Session:
         record = {**checkpoint.metadata.training, "parent_version": used.version.number}
         kept = Checkpoint(checkpoint.model, replace(checkpoint.metadata, training=record))
         save_checkpoint(version.folder or self.folder, kept.model, kept.metadata)
-        self._switch(kept, version, self._open_store(kept))
+        self._switch(self._made_ready(kept, version))
         return version
 
     def use_version(self, version: ModelVersion) -> None:
@@ -173,7 +177,7 @@ class Session:
         checkpoint = load_checkpoint(version.folder) if version.folder else self._base
         if checkpoint is None:
             raise UserError("No model is in use yet; choose one first.")
-        self._switch(checkpoint, version, self._open_store(checkpoint))
+        self._switch(self._made_ready(checkpoint, version))
 
     def parent(self) -> ModelVersion | None:
         """The version that the one in use was fine-tuned from; None for version 0."""
@@ -192,12 +196,12 @@ class Session:
 
     def predict(
         self,
-        windows: Sequence[Window] | None = None,
+        windows: Sequence[Area] | None = None,
         priority: Callable[[], Window | None] | None = None,
-    ) -> Iterator[TileResult]:
+    ) -> Generator[TileResult, None, PredictionReport]:
         """Predict what is missing in ``windows`` (None: everywhere). For a worker thread."""
         used = self._require_model()
-        return predict(used.checkpoint, self.image, used.store, windows, self.options, priority)
+        return predict(used.checkpoint, used.image, used.store, windows, self.options, priority)
 
     def apply_tile(self, result: TileResult) -> None:
         """Tell the layers of a finished tile. On the main thread."""
@@ -218,14 +222,15 @@ class Session:
         UserError
             When nothing is corrected yet.
         """
-        checkpoint, corrections = self._require_model().checkpoint, self._corrections
+        used, corrections = self._require_model(), self._corrections
+        checkpoint = used.checkpoint
         if corrections is None or corrections.is_empty:
             raise UserError(
                 "Nothing is corrected yet; paint where the prediction is wrong, then fine-tune."
             )
         corrections.flush()
         windows = corrections.corrected_windows(checkpoint.model.config.crop_size)
-        return finetune(checkpoint, self.image, corrections, windows, options or FinetuneOptions())
+        return finetune(checkpoint, used.image, corrections, windows, options or FinetuneOptions())
 
     def close(self) -> None:
         """Save the corrections and stop the saving thread."""
@@ -233,10 +238,14 @@ class Session:
 
     # --- within
 
-    def _switch(
-        self, checkpoint: Checkpoint, version: ModelVersion, store: PredictionStore
-    ) -> None:
-        self._in_use = _InUse(checkpoint, version, store)
+    def _made_ready(self, checkpoint: Checkpoint, version: ModelVersion) -> _InUse:
+        """All that belongs to a model, if it takes the image's bands or what follows from them."""
+        image = matching_bands(self.image, checkpoint.metadata.bands)
+        check_fit(image, checkpoint.metadata)
+        return _InUse(checkpoint, version, image, self._open_store(checkpoint, image))
+
+    def _switch(self, in_use: _InUse) -> None:
+        self._in_use = in_use
         self.events.model_changed.emit()
 
     def _require_model(self) -> _InUse:
@@ -247,9 +256,9 @@ class Session:
     def _versions_folder(self, name: str) -> Path:
         return self.folder / "models" / name
 
-    def _open_store(self, checkpoint: Checkpoint) -> PredictionStore:
-        folder = self.folder / "predictions" / model_fingerprint(checkpoint)
-        return PredictionStore.open_or_create(folder, self.image, checkpoint, self.options)
+    def _open_store(self, checkpoint: Checkpoint, image: PyramidImage) -> PredictionStore:
+        folder = self.folder / "predictions" / f"{model_fingerprint(checkpoint)}-v2"
+        return PredictionStore.open_or_create(folder, image, checkpoint, self.options)
 
     def _open_corrections(self, checkpoint: Checkpoint) -> CorrectionStore:
         """Corrections are kept for each list of classes: their labels mean those."""

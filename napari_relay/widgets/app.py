@@ -22,7 +22,7 @@ _SETTLE_MS = 1500
 _SIZE = (1600, 1000)
 
 
-def run_app(paths: list[Path], model: str | None = None) -> int:
+def run_app(paths: list[Path], model: str | None = None, *, stack: bool = False) -> int:
     """Open the window with the given images, and wait until it is closed.
 
     Parameters
@@ -31,9 +31,11 @@ def run_app(paths: list[Path], model: str | None = None) -> int:
         Images to open, one after the other.
     model
         A model of the zoo or a folder, used for each of them.
+    stack
+        Whether they are rasters of one place that become one image.
     """
     panel = open_window()
-    _open_in_turn(panel, list(paths), model)
+    _open_in_turn(panel, [tuple(paths)] if stack and paths else [(p,) for p in paths], model)
     napari.run()
     return 0
 
@@ -97,17 +99,17 @@ def save_window(viewer: Viewer, path: Path) -> None:
     imageio.v3.imwrite(path, viewer.screenshot(canvas_only=False, flash=False))
 
 
-def _open_in_turn(panel: RelayPanel, paths: list[Path], model: str | None) -> None:
-    if not paths:
+def _open_in_turn(panel: RelayPanel, images: list[tuple[Path, ...]], model: str | None) -> None:
+    if not images:
         return
-    first, *rest = paths
+    first, *rest = images
 
     def opened() -> None:
         if model is not None:
             panel.controller.use_model(model)
         _open_in_turn(panel, rest, model)
 
-    panel.controller.open(first, opened)
+    panel.controller.open_stack(first, opened)
 
 
 def _leave(panel: RelayPanel, screenshot: Path) -> None:

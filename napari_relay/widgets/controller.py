@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Layer
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
 
 from napari_relay.exporting import export_mask
 from napari_relay.geometry import Window
-from napari_relay.images import PyramidImage, open_image
-from napari_relay.inference import TileResult
+from napari_relay.images import PyramidImage, open_image, open_stack
+from napari_relay.images.known_pixel_sizes import remember_pixel_size, with_known_pixel_size
+from napari_relay.inference import PredictionReport, TileResult
 from napari_relay.session import ModelVersion, Session
 from napari_relay.training import FinetuneOptions, FinetuneProgress, FinetuneResult
 from napari_relay.widgets.image_layer import image_layer_data, pyramid_of
 from napari_relay.widgets.jobs import JobRunner, JobStopped, report
+from napari_relay.widgets.level_builds import LevelBuild, OpenProgress
 from napari_relay.widgets.session_layers import SessionLayers
 from napari_relay.widgets.viewport import ViewportWatcher, visible_window
 from relay_tokens import UserError, load_model
@@ -31,23 +33,13 @@ EXPORTING = "Saving the mask"
 
 
 @dataclass(frozen=True)
-class OpenProgress:
-    """How far the missing levels of an image are built."""
-
-    done: int
-    """Steps done."""
-    total: int
-    """All steps."""
-
-
-@dataclass(frozen=True)
 class Opened:
-    """An image that is ready to be shown."""
+    """An image that can be shown."""
 
     image: PyramidImage
-    """The image, with all its levels."""
+    """The image; some of its levels may not be built yet."""
     then: Callable[[], None] | None
-    """Called once it is shown."""
+    """Called once it is shown with all its levels."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +61,14 @@ class RelayController(QObject):
     """Another model or version is in use; told too when another image is worked on."""
     predicted = Signal(object)
     """A :class:`TileResult` arrived."""
+    reported = Signal(object)
+    """A prediction came to its end; its :class:`PredictionReport`."""
     finetuned = Signal(object)
     """A :class:`FinetuneProgress` arrived."""
     offered = Signal(object)
     """A :class:`FinetuneResult` that is not recommended awaits the person's word."""
     opening = Signal(object)
-    """An :class:`OpenProgress` arrived."""
+    """An :class:`~napari_relay.widgets.level_builds.OpenProgress` arrived."""
     _save_failed = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
@@ -84,6 +78,7 @@ class RelayController(QObject):
         self.jobs.advanced.connect(self._on_result)
         self.jobs.ended.connect(self._on_ended)
         self.layers: list[SessionLayers] = []
+        self._builds: list[LevelBuild] = []
         self.current: SessionLayers | None = None
         self._view: Window | None = None
         self._viewport = ViewportWatcher(viewer, self)
@@ -101,13 +96,22 @@ class RelayController(QObject):
         """Session of the image that is worked on."""
         return self.current.session if self.current else None
 
+    @property
+    def building(self) -> bool:
+        """Whether levels of an image are being built."""
+        return bool(self._builds)
+
     # --- images
 
     def open(self, path: Path, then: Callable[[], None] | None = None) -> None:
         """Open a file in the worker and show it; ``then`` runs when it is shown."""
-        self.jobs.start(OPENING, lambda: self._open(path, then))
+        self.open_stack((path,), then)
 
-    def _open(self, path: Path, then: Callable[[], None] | None) -> Iterator[Opened]:
+    def open_stack(self, paths: tuple[Path, ...], then: Callable[[], None] | None = None) -> None:
+        """Open rasters of one place as one image, as :meth:`open` does a file."""
+        self.jobs.start(OPENING, lambda: self._open(paths, then))
+
+    def _open(self, paths: tuple[Path, ...], then: Callable[[], None] | None) -> Iterator[Opened]:
         """Open an image; in the worker."""
 
         def progress(done: int, total: int) -> None:
@@ -115,13 +119,53 @@ class RelayController(QObject):
                 raise JobStopped
             self.opening.emit(OpenProgress(done, total))
 
-        yield Opened(open_image(path, progress=progress), then)
+        if len(paths) == 1:
+            image = with_known_pixel_size(open_image(paths[0], progress=progress, wait=False))
+        else:
+            image = open_stack(paths, progress=progress)
+        yield Opened(image, then)
 
-    def show_image(self, image: PyramidImage) -> None:
-        """Add an image to the viewer and work on it."""
+    def show_image(self, image: PyramidImage, then: Callable[[], None] | None = None) -> None:
+        """Add an image to the viewer, and work on it as soon as it has all its levels.
+
+        Parameters
+        ----------
+        image
+            The image.
+        then
+            Called when it is worked on.
+        """
+        for sentence in image.notes:
+            show_warning(sentence)
         data, arguments, _ = image_layer_data(image)
-        self.viewer.add_layer(Image(data, **arguments))
+        layer = Image(data, **arguments)
+        self.viewer.add_layer(layer)
         self.viewer.reset_view()
+        build = next((b for b in self._builds if b.layer is layer), None)
+        if build is not None and then is not None:
+            build.ended.connect(lambda complete: then() if complete else None)
+        elif then is not None:
+            then()
+
+    def set_pixel_size(self, size: float, unit: str) -> None:
+        """Say how large a pixel of the current image is, which its file does not; kept.
+
+        Parameters
+        ----------
+        size
+            Side of a level-0 pixel.
+        unit
+            ``"um"`` or ``"m"``.
+        """
+        if self.current is None:
+            return
+        image = replace(self.current.session.image, pixel_size=(size, size), unit=unit)
+        try:
+            remember_pixel_size(image)
+        except UserError as error:
+            report(error)
+        self.viewer.layers.remove(self.current.base)
+        self.show_image(image)
 
     def work_on(self, layers: SessionLayers | None) -> None:
         """Make one of :attr:`layers` the current one."""
@@ -184,7 +228,12 @@ class RelayController(QObject):
         layers.show_prediction()
         session = layers.session
         self._job_layers = layers
-        self.jobs.start(PREDICTING, lambda: session.predict(windows, lambda: self._view))
+
+        def run() -> Iterator[TileResult | PredictionReport]:
+            report = yield from session.predict(windows, lambda: self._view)
+            yield report
+
+        self.jobs.start(PREDICTING, run)
 
     # --- fine-tuning
 
@@ -235,6 +284,8 @@ class RelayController(QObject):
     def close(self) -> None:
         """Stop everything; the viewer is left as it is."""
         self.jobs.cancel()
+        for build in self._builds:
+            build.cancel()
         self._viewport.stop()
         self.viewer.layers.events.inserted.disconnect(self._on_inserted)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
@@ -249,6 +300,10 @@ class RelayController(QObject):
             if self._job_layers is not None:
                 self._job_layers.session.apply_tile(result)
             self.predicted.emit(result)
+            for notice in result.notices:
+                show_warning(notice)
+        elif isinstance(result, PredictionReport):
+            self.reported.emit(result)
         elif isinstance(result, FinetuneProgress):
             self.finetuned.emit(result)
             if result.result is not None:
@@ -256,9 +311,7 @@ class RelayController(QObject):
         elif isinstance(result, Saved):
             show_info(f"Saved {result.path}.")
         elif isinstance(result, Opened):
-            self.show_image(result.image)
-            if result.then is not None:
-                result.then()
+            self.show_image(result.image, result.then)
 
     def _on_ended(self, name: str) -> None:
         if name == PREDICTING and self._job_layers in self.layers:
@@ -277,6 +330,26 @@ class RelayController(QObject):
         image = pyramid_of(layer)
         if image is None or not isinstance(layer, Image):
             return
+        if image.build is not None and not image.build.is_complete:
+            self._build_levels(layer, image)
+        else:
+            self._work_with(layer, image)
+
+    def _build_levels(self, layer: Image, image: PyramidImage) -> None:
+        """Build what is missing; until then the image can only be looked at."""
+        build = LevelBuild(layer, image, self)
+        build.advanced.connect(self.opening)
+        build.ended.connect(lambda complete: self._on_built(build, complete))
+        self._builds.append(build)
+        build.start()
+
+    def _on_built(self, build: LevelBuild, complete: bool) -> None:
+        self._builds.remove(build)
+        if complete and build.layer in self.viewer.layers:
+            self._work_with(build.layer, build.image)
+        self.images_changed.emit()
+
+    def _work_with(self, layer: Image, image: PyramidImage) -> None:
         layers = SessionLayers(self.viewer, Session(image), layer)
         layers.session.events.model_changed.connect(self.model_changed.emit)
         self.layers.append(layers)
@@ -285,6 +358,9 @@ class RelayController(QObject):
         self.work_on(layers)
 
     def _on_removed(self, event: Any) -> None:
+        for build in self._builds:
+            if build.layer is event.value:
+                build.cancel()
         for layers in [x for x in self.layers if x.base is event.value]:
             if self._job_layers is layers:
                 self.jobs.cancel()

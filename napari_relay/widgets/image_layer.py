@@ -22,16 +22,25 @@ _STRETCH = (2.0, 98.0)
 LayerData = tuple[list[da.Array] | da.Array, dict[str, Any], str]
 
 
-def image_layer_data(image: PyramidImage) -> LayerData:
+def image_layer_data(image: PyramidImage, limits: tuple[float, float] | None = None) -> LayerData:
     """Describe the layer that shows ``image``, as a napari reader returns it.
 
     Three bands or more are shown as red, green and blue; fewer as grey, from
-    the first band. Nothing is read but the coarsest level.
+    the first band. Nothing is read but the coarsest level, and that only
+    without ``limits``.
+
+    Parameters
+    ----------
+    image
+        What is shown.
+    limits
+        Values that become black and white; None: nearly the lowest and the
+        highest of the coarsest level.
     """
     rgb = len(image.bands) >= 3
     bands = _color_bands(image.bands) if rgb else [0]
     levels = [level[..., bands] for level in image.levels]
-    limits = _contrast(image, bands)
+    limits = limits or _contrast(image, bands)
     if rgb:
         levels = [_as_bytes(level, limits) for level in levels]
     else:

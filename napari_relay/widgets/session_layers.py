@@ -18,6 +18,7 @@ from napari_relay.widgets.image_layer import placement
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import corrections_layer
 from napari_relay.widgets.region_refresh import RegionRefresher
+from napari_relay.widgets.score_overlay import ScoreName, ScoreOverlay
 from relay_tokens import IGNORE_INDEX, ClassSchema
 
 _REFRESH_MS = 400
@@ -36,8 +37,8 @@ class SessionLayers:
         self.session = session
         self.base = base
         self.prediction: Labels | None = None
-        self.confidence: Image | None = None
         self.corrections: PaintableLabels | None = None
+        self._score = ScoreOverlay(session, self._insert)
         self._attention = AttentionOverlay(session, self._insert)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
@@ -70,6 +71,16 @@ class SessionLayers:
         return self._attention.layer
 
     @property
+    def score(self) -> Image | None:
+        """Layer of confidence, entropy or scale disagreement; None until it is asked for."""
+        return self._score.layer
+
+    @property
+    def shown_score(self) -> ScoreName | None:
+        """Which of them the person sees."""
+        return self._score.shown
+
+    @property
     def busy(self) -> bool:
         """Whether something that will be shown is still being read."""
         return self._attention.reading
@@ -79,7 +90,7 @@ class SessionLayers:
         return any(layer is own for own in (self.base, *self._overlays()))
 
     def _overlays(self) -> list[Layer]:
-        overlays = (self.prediction, self.confidence, self.attention, self.corrections)
+        overlays = (self.prediction, self.score, self.attention, self.corrections)
         return [layer for layer in overlays if layer is not None]
 
     # --- what a panel asks for
@@ -113,12 +124,13 @@ class SessionLayers:
             self.viewer.layers.selection.active = self.corrections
         return self.corrections
 
-    def show_confidence(self, visible: bool) -> None:
-        """Show or hide how sure the model is."""
-        if self.confidence is None and visible and self.session.store is not None:
-            self.confidence = self._add_confidence(self.session.store)
-        if self.confidence is not None:
-            self.confidence.visible = visible
+    def show_score(self, name: ScoreName) -> None:
+        """Show how sure the model is, or where the scales disagree."""
+        self._score.show(name)
+
+    def hide_score(self) -> None:
+        """Hide confidence, entropy or scale disagreement."""
+        self._score.hide()
 
     # --- following the session
 
@@ -132,8 +144,7 @@ class SessionLayers:
             self.prediction.data = list(store.labels)
             self.prediction.colormap = class_colormap(store.classes)
             self._refresher = RegionRefresher(self.prediction)
-        if self.confidence is not None:
-            self.confidence.data = list(store.confidence)
+        self._score.follow_store()
         if self._painted is not corrections:
             if self.corrections is not None:
                 self.viewer.layers.remove(self.corrections)
@@ -155,16 +166,17 @@ class SessionLayers:
             self.prediction.refresh()
 
     def _refresh_slow_layers(self) -> None:
-        if self.confidence is not None and self.confidence.visible:
-            self.confidence.refresh(thumbnail=False, highlight=False, extent=False)
+        self._score.refresh()
         self._attention.refresh()
 
     def _on_removed(self, event: Any) -> None:
-        for name in ("prediction", "confidence", "corrections"):
+        for name in ("prediction", "corrections"):
             if getattr(self, name) is event.value:
                 setattr(self, name, None)
         if self.attention is event.value:
             self._attention.forget_layer()
+        if self.score is event.value:
+            self._score.forget_layer()
         if self.prediction is None:
             self._refresher = None
 
@@ -183,20 +195,6 @@ class SessionLayers:
             **placement(self.session.image),
         )
         self._refresher = RegionRefresher(layer)
-        self._insert(layer)
-        return layer
-
-    def _add_confidence(self, store: PredictionStore) -> Image:
-        layer = Image(
-            list(store.confidence),
-            multiscale=True,
-            name="Confidence",
-            colormap="viridis",
-            contrast_limits=(0, 255),
-            opacity=0.7,
-            cache=False,
-            **placement(self.session.image),
-        )
         self._insert(layer)
         return layer
 

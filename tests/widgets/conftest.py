@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from napari.viewer import Viewer
+
+from napari_relay.widgets.panel import RelayPanel
 
 _SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 
@@ -51,3 +54,18 @@ def wait_for(qtbot) -> Callable[[Callable[[], bool]], None]:
             qtbot.wait(10)
 
     return wait
+
+
+@pytest.fixture
+def viewer(make_napari_viewer) -> Viewer:
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def panel(viewer: Viewer, wait_for: Callable[[Callable[[], bool]], None]) -> Iterator[RelayPanel]:
+    made = RelayPanel(viewer)
+    viewer.window.add_dock_widget(made, name="Relay", area="right")
+    yield made
+    made.controller.cancel()
+    wait_for(lambda: not made.controller.jobs.running)
+    made.controller.close()

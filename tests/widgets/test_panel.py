@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,21 +21,6 @@ from napari_relay.widgets.panel import RelayPanel
 from tests.colors import save_untrained, write_picture
 
 Wait = Callable[[Callable[[], bool]], None]
-
-
-@pytest.fixture
-def viewer(make_napari_viewer) -> Viewer:
-    return make_napari_viewer(show=True)
-
-
-@pytest.fixture
-def panel(viewer: Viewer, wait_for: Wait) -> Iterator[RelayPanel]:
-    made = RelayPanel(viewer)
-    viewer.window.add_dock_widget(made, name="Relay", area="right")
-    yield made
-    made.controller.cancel()
-    wait_for(lambda: not made.controller.jobs.running)
-    made.controller.close()
 
 
 @pytest.fixture
@@ -139,7 +124,7 @@ def test_predicting_fills_the_mask_and_the_class_shares(
     assert layers.prediction is not None
     shown = np.asarray(layers.prediction.data[0])[:160, :200]
     assert set(np.unique(shown)) <= {0, 1, 2}
-    assert "done" in ready.prediction.status.text()
+    assert ready.prediction.status.text().startswith("Predicted 35 tiles in")
     wait_for(lambda: all("%" in label.text() for label in ready.explore._shares))
 
 
@@ -228,18 +213,39 @@ def test_every_choice_of_attention_shows_another_map(
     assert layers.attention.name == "Attention (global)"
 
 
-def test_confidence_and_outlines_are_a_click_away(ready: RelayPanel, qtbot, wait_for: Wait) -> None:
+def test_every_score_and_the_outlines_are_a_click_away(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
     _predict_all(ready, qtbot, wait_for)
-    layers = ready.controller.current
+    layers, choice = ready.controller.current, ready.explore.score
     assert layers is not None
-    ready.explore.confidence.setChecked(True)
-    assert layers.confidence is not None
-    assert layers.confidence.visible
-    assert np.asarray(layers.confidence.data[0])[:160, :200].min() > 0
-    ready.explore.confidence.setChecked(False)
-    assert not layers.confidence.visible
+    for name, title in [
+        ("confidence", "Confidence"),
+        ("entropy", "Entropy"),
+        ("disagreement", "Scale disagreement"),
+    ]:
+        choice.setCurrentIndex(choice.findData(name))
+        assert layers.score is not None
+        assert layers.score.visible
+        assert layers.score.name == title
+        assert layers.shown_score == name
+        assert np.asarray(layers.score.data[0])[:160, :200].min() > 0
+    choice.setCurrentIndex(0)
+    assert not layers.score.visible
     ready.explore.outlines.setChecked(True)
     assert layers.prediction.contour > 0
+
+
+def test_a_score_that_the_person_deletes_is_made_anew(
+    ready: RelayPanel, qtbot, wait_for: Wait
+) -> None:
+    _predict_all(ready, qtbot, wait_for)
+    layers, choice = ready.controller.current, ready.explore.score
+    choice.setCurrentIndex(choice.findData("entropy"))
+    ready.controller.viewer.layers.remove(layers.score)
+    assert layers.shown_score is None
+    choice.setCurrentIndex(choice.findData("confidence"))
+    assert layers.shown_score == "confidence"
 
 
 def test_the_wheel_scrolls_the_panel_and_changes_no_field_under_it(

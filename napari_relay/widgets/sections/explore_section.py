@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QColor, QPixmap
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer
+from qtpy.QtGui import QColor, QPixmap, QStandardItemModel
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QWidget
 from superqt import QLabeledSlider
 
 from napari_relay.inference import PredictionStore
 from napari_relay.widgets.controller import RelayController
+from napari_relay.widgets.score_overlay import SCORES, score_levels
 from napari_relay.widgets.sections.section import Section, add_field
 from relay_tokens import IGNORE_INDEX
 
@@ -18,7 +19,7 @@ _REFRESH_MS = 1000
 
 
 class ExploreSection(Section):
-    """Legend with class shares, opacity of the mask, and the confidence overlay."""
+    """Legend with class shares, opacity of the mask, and what else is known of each pixel."""
 
     def __init__(self, controller: RelayController, parent: QWidget | None = None) -> None:
         super().__init__("Explore", parent)
@@ -35,10 +36,16 @@ class ExploreSection(Section):
         self.outlines = QCheckBox("Outlines only")
         self.outlines.setToolTip("Show the borders of the classes instead of filled areas")
         self.outlines.toggled.connect(self._on_outlines)
-        self.confidence = QCheckBox("Confidence")
-        self.confidence.setToolTip("Show how sure the model is: dark is unsure, bright is sure")
-        self.confidence.toggled.connect(self._on_confidence)
-        self.add_row(self.outlines, self.confidence)
+        self.score = QComboBox()
+        self.score.addItem("nothing", None)
+        self.score.setToolTip("What else is laid over the image")
+        for score in SCORES.values():
+            self.score.addItem(score.title, score.name)
+            tooltip = Qt.ItemDataRole.ToolTipRole
+            self.score.setItemData(self.score.count() - 1, score.tooltip, tooltip)
+        self.score.currentIndexChanged.connect(self._on_score)
+        add_field(form, "Overlay", self.score)
+        self.add(self.outlines)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REFRESH_MS)
@@ -60,6 +67,18 @@ class ExploreSection(Section):
             self._shares.append(share)
             add_legend_row(self._legend, one.color, one.name, share)
         self._refresh_shares()
+        self._refresh_score(session.store)
+
+    def _refresh_score(self, store: PredictionStore | None) -> None:
+        """Choose what is shown over the current image; grey out what was not kept."""
+        layers, model = self._controller.current, self.score.model()
+        with QSignalBlocker(self.score):
+            shown = layers.shown_score if layers else None
+            self.score.setCurrentIndex(self.score.findData(shown))
+        for row, name in enumerate(SCORES, start=1):
+            item = model.item(row) if isinstance(model, QStandardItemModel) else None
+            if item is not None:
+                item.setEnabled(store is not None and score_levels(store, name) is not None)
 
     def _on_predicted(self, _result: object) -> None:
         if not self._timer.isActive():
@@ -83,9 +102,14 @@ class ExploreSection(Section):
         if layers is not None and layers.prediction is not None:
             layers.prediction.contour = 2 if checked else 0
 
-    def _on_confidence(self, checked: bool) -> None:
-        if self._controller.current is not None:
-            self._controller.current.show_confidence(checked)
+    def _on_score(self) -> None:
+        layers, name = self._controller.current, self.score.currentData()
+        if layers is None:
+            return
+        if name is None:
+            layers.hide_score()
+        else:
+            layers.show_score(name)
 
 
 def add_legend_row(form: QFormLayout, color: str, name: str, value: QLabel) -> None:

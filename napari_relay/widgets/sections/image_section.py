@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QSizePolicy, QWidget
 
 from napari_relay.images import PyramidImage, image_suffixes
-from napari_relay.widgets.controller import OPENING, OpenProgress, RelayController
-from napari_relay.widgets.sections.section import Section, button, note
+from napari_relay.images.relief import STYLES, elevation_band
+from napari_relay.widgets.controller import OPENING, RelayController
+from napari_relay.widgets.image_layer import pyramid_of
+from napari_relay.widgets.jobs import report
+from napari_relay.widgets.level_builds import OpenProgress
+from napari_relay.widgets.relief_layers import ReliefLayers
+from napari_relay.widgets.sections.pixel_size_field import PixelSizeField
+from napari_relay.widgets.sections.section import Section, add_field, button, note
+from relay_tokens import UserError
 
+ELEVATION = "Elevation"
+"""What a terrain is shown as when it is opened."""
 UNIT_NAMES = {"um": "µm", "m": "m", "degree": "°"}
 
 
@@ -26,13 +35,63 @@ class ImageSection(Section):
         self.facts = note()
         self.add(self.choice)
         self.add(self.facts)
+        self.pixel_size = self._add_pixel_size()
+        self.relief = self._add_relief()
         self.add(button("Open image…", "Open a slide, a GeoTIFF or another large image", self._ask))
+        reliefs = self._reliefs = ReliefLayers(controller.viewer, self._refresh_relief)
+        self.destroyed.connect(lambda: reliefs.close())
         controller.images_changed.connect(self._refresh)
         controller.session_changed.connect(self._refresh)
         controller.opening.connect(self._on_opening)
         controller.jobs.started.connect(self._on_job_started)
         controller.jobs.ended.connect(lambda *_: self._refresh())
         self._refresh()
+
+    def _add_pixel_size(self) -> PixelSizeField:
+        """A field for what the file does not say, and its label."""
+        field = PixelSizeField()
+        field.chosen.connect(self._controller.set_pixel_size)
+        self._pixel_size_form = self.add_form()
+        add_field(self._pixel_size_form, "Pixel size", field)
+        return field
+
+    def _add_relief(self) -> QComboBox:
+        """A box of what is shown of a terrain, and its label."""
+        box = QComboBox()
+        box.setToolTip("How the terrain is shown; what a model reads stays the same")
+        box.addItem(ELEVATION)
+        box.addItems([style.label for style in STYLES])
+        box.activated.connect(self._on_relief_chosen)
+        self._relief_form = self.add_form()
+        add_field(self._relief_form, "Relief", box)
+        return box
+
+    def _show_row(self, form: QFormLayout, field: QWidget, shown: bool) -> None:
+        field.setVisible(shown)
+        label = form.labelForField(field)
+        if label is not None:
+            label.setVisible(shown)
+
+    def _on_relief_chosen(self, index: int) -> None:
+        current = self._controller.current
+        image = pyramid_of(current.base) if current is not None else None
+        if current is None or image is None:
+            return
+        try:
+            self._reliefs.show(current.base, image, STYLES[index - 1] if index else None)
+        except UserError as error:
+            report(error)
+        self._refresh_relief()
+
+    def _refresh_relief(self) -> None:
+        """Offer relief where there is elevation, and tell what is shown."""
+        current = self._controller.current
+        # What is shown may have more bands than what the model in use reads.
+        image = pyramid_of(current.base) if current is not None else None
+        terrain = image is not None and elevation_band(image) is not None
+        self._show_row(self._relief_form, self.relief, terrain)
+        style = self._reliefs.style_of(current.base) if current is not None else None
+        self.relief.setCurrentText(style.label if style is not None else ELEVATION)
 
     def _ask(self) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in image_suffixes())
@@ -51,14 +110,20 @@ class ImageSection(Section):
 
     def _on_opening(self, progress: OpenProgress) -> None:
         share = progress.done / max(progress.total, 1)
-        self.facts.setText(f"Building the missing resolution levels, once: {share:.0%}")
+        self.facts.setText(
+            f"Building the missing resolution levels, once: {share:.0%}. "
+            "You can look around; it can be predicted when they are done."
+        )
 
     def _refresh(self) -> None:
         images = self._controller.layers
         self.choice.clear()
         self.choice.addItems([layers.base.name for layers in images])
         self.choice.setEnabled(bool(images))
+        self._refresh_relief()
         current = self._controller.current
+        unknown = current is not None and current.session.image.pixel_size is None
+        self._show_row(self._pixel_size_form, self.pixel_size, unknown)
         if current is None:
             self.facts.setText("No image is open. Open one, or drop a file on the canvas.")
             return
@@ -77,7 +142,7 @@ def describe(image: PyramidImage) -> str:
         side = f"{col:.4g}" if abs(row - col) < 1e-6 * row else f"{col:.4g} × {row:.4g}"
         lines.append(f"{side} {UNIT_NAMES.get(image.unit, image.unit)} a pixel")
     else:
-        lines.append("pixel size unknown")
+        lines.append("pixel size unknown: give it below for scale bar and areas")
     if image.crs:
         lines[-1] += f" · {image.crs}"
     return "\n".join(lines)

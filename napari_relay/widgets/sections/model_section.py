@@ -7,10 +7,12 @@ from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QFileDialog, QSizePolicy, QWidget
 
 from napari_relay.images import PyramidImage
+from napari_relay.images.relief import matching_bands
+from napari_relay.inference import check_fit
 from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.sections.image_section import UNIT_NAMES
 from napari_relay.widgets.sections.section import Section, button, note
-from relay_tokens import ModelMetadata, load_metadata, zoo_folder, zoo_names
+from relay_tokens import ModelMetadata, UserError, load_metadata, zoo_folder, zoo_names
 
 _SAME_SCALE = 1.5
 """Up to this ratio of pixel sizes a model is said to fit an image."""
@@ -66,12 +68,20 @@ class ModelSection(Section):
         self.choice.addItem(name, name)
         row = self.choice.count() - 1
         self.choice.setItemData(row, ", ".join(metadata.classes.names), Qt.ItemDataRole.ToolTipRole)
-        fits = image is None or len(metadata.bands) == len(image.bands)
+        fits = image is None or _fits(metadata, image)
         model = self.choice.model()
         item = model.item(row) if isinstance(model, QStandardItemModel) else None
         if not fits and item is not None:
             item.setEnabled(False)
             item.setText(f"{name} (needs {', '.join(metadata.bands)})")
+
+
+def _fits(metadata: ModelMetadata, image: PyramidImage) -> bool:
+    try:
+        check_fit(matching_bands(image, metadata.bands), metadata)
+    except UserError:
+        return False
+    return True
 
 
 def describe(metadata: ModelMetadata, image: PyramidImage) -> str:

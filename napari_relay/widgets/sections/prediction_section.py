@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import monotonic
 
-from qtpy.QtWidgets import QProgressBar, QWidget
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QCheckBox, QProgressBar, QWidget
 
-from napari_relay.inference import TileResult
+from napari_relay.inference import PredictionReport, TileResult, can_show_glass
+from napari_relay.session import Session
 from napari_relay.widgets.controller import PREDICTING, RelayController
 from napari_relay.widgets.sections.section import Section, button, note
 
@@ -19,6 +22,7 @@ class PredictionSection(Section):
         self._controller = controller
         self._started = 0.0
         self._arrived = 0
+        self._report: PredictionReport | None = None
         self.predict_view = button(
             "Predict view", "Predict what is on screen", controller.predict_view
         )
@@ -31,11 +35,16 @@ class PredictionSection(Section):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.status = note()
+        self.skip_glass = QCheckBox("Skip bare glass")
+        self.skip_glass.setToolTip("Leave out tiles of a slide that show nothing but empty glass")
+        self.skip_glass.toggled.connect(self._on_skip_glass)
         self.add_row(self.predict_view, self.predict_all, self.cancel)
+        self.add(self.skip_glass)
         self.add(self.bar)
         self.add(self.status)
         controller.model_changed.connect(self._refresh)
         controller.predicted.connect(self._on_predicted)
+        controller.reported.connect(self._on_reported)
         controller.jobs.started.connect(self._on_started)
         controller.jobs.ended.connect(self._on_ended)
         self._refresh()
@@ -45,17 +54,29 @@ class PredictionSection(Section):
         ready = session is not None and session.store is not None
         self.setEnabled(ready)
         self.cancel.setEnabled(self._controller.jobs.name == PREDICTING)
+        self._refresh_skip_glass(session)
         if self._controller.jobs.name == PREDICTING or session is None or session.store is None:
             return
-        finished = session.store.finished
+        finished, skipped = session.store.finished, int(session.store.skipped.sum())
         self.bar.setRange(0, finished.size)
-        self.bar.setValue(int(finished.sum()))
-        self.status.setText(f"{int(finished.sum())} of {finished.size} tiles predicted")
+        self.bar.setValue(int(finished.sum()) + skipped)
+        also = f", {skipped} skipped" if skipped else ""
+        self.status.setText(f"{int(finished.sum())} of {finished.size} tiles predicted{also}")
+
+    def _refresh_skip_glass(self, session: Session | None) -> None:
+        self.skip_glass.setVisible(session is not None and can_show_glass(session.image))
+        with QSignalBlocker(self.skip_glass):
+            self.skip_glass.setChecked(session is not None and session.options.skip_glass)
+
+    def _on_skip_glass(self, checked: bool) -> None:
+        session = self._controller.session
+        if session is not None:
+            session.options = replace(session.options, skip_glass=checked)
 
     def _on_started(self, name: str) -> None:
         self.cancel.setEnabled(name == PREDICTING)
         if name == PREDICTING:
-            self._started, self._arrived = monotonic(), 0
+            self._started, self._arrived, self._report = monotonic(), 0, None
             self.bar.setRange(0, 0)
             self.status.setText("Reading the first tiles…")
 
@@ -74,9 +95,13 @@ class PredictionSection(Section):
         if name != PREDICTING:
             return
         self._refresh()
-        took = clock(monotonic() - self._started)
-        ending = f"done in {took}" if complete else "stopped; what is predicted is kept"
-        self.status.setText(f"{self.status.text()} · {ending}")
+        if complete and self._report is not None:
+            self.status.setText("\n".join(self._report.sentences))
+        else:
+            self.status.setText(f"{self.status.text()} · stopped; what is predicted is kept")
+
+    def _on_reported(self, report: PredictionReport) -> None:
+        self._report = report
 
 
 def clock(seconds: float) -> str:
