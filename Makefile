@@ -3,6 +3,8 @@ VENV ?= .venv
 # The Qt binding that demo and test use; it must be in the environment.
 QT_API ?= pyqt5
 PYTEST_ARGS ?=
+# Processes that share the tests.
+TEST_PROCESSES ?= 2
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -21,7 +23,7 @@ demo: $(INSTALLED)  ## the app on a real slide; without a display it writes demo
 
 test: $(INSTALLED)  ## all tests, on a virtual display
 	@scripts/debian-packages qt xvfb
-	@$(XVFB) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(XVFB) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) $(PYTEST_ARGS)
 
 check: $(INSTALLED)  ## lint, format, types, import directions, manifest
 	$(BIN)/ruff check .

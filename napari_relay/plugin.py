@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari import current_viewer
 from napari.utils import progress
 from napari.utils.notifications import show_error
 
 from napari_relay.images import PyramidImage, open_image
 from napari_relay.samples import sample_slide, sample_terrain
-from napari_relay.widgets.image_layer import image_layer_data
+from napari_relay.widgets.image_layer import image_layer_data, in_viewer
 from napari_relay.widgets.panel import RelayPanel as RelayWidget
 from relay_tokens import UserError
 
@@ -33,10 +34,16 @@ def read_layers(path: str) -> list[LayerData] | list[tuple[None]]:
     A file that cannot be opened is told in one sentence, and adds no layer.
     """
     try:
-        return [image_layer_data(_open(path))]
+        return [_layer(path)]
     except UserError as error:
         show_error(str(error))
         return [(None,)]  # npe2: read, and nothing to show
+
+
+def _layer(path: str) -> LayerData:
+    data, arguments, kind = image_layer_data(_open(path))
+    viewer = current_viewer()
+    return data, in_viewer(arguments, viewer.layers if viewer is not None else ()), kind
 
 
 def _open(path: str) -> PyramidImage:
@@ -52,12 +59,12 @@ def _open(path: str) -> PyramidImage:
 
 def open_slide_sample() -> list[LayerData]:
     """Open the real H&E slide that comes with the package."""
-    return [image_layer_data(_open(str(sample_slide())))]
+    return [_layer(str(sample_slide()))]
 
 
 def open_terrain_sample() -> list[LayerData]:
     """Open the synthetic terrain that comes with the package."""
-    return [image_layer_data(_open(str(sample_terrain())))]
+    return [_layer(str(sample_terrain()))]
 
 
 def write_mask(path: str, data: Any, _meta: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from napari_relay.geometry import Window
 from napari_relay.inference import AttentionMap
 from napari_relay.inference.attention import Branch, Direction
 from napari_relay.session import Session
-from napari_relay.widgets.image_layer import placement
+from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.jobs import JobRunner
 
 _CONTRAST = (1, 99)
@@ -53,14 +53,16 @@ class AttentionOverlay(QObject):
     ----------
     session
         Whose prediction store is read.
+    base
+        Layer of the session's image.
     insert
         Puts a new layer into the viewer.
     """
 
-    def __init__(self, session: Session, insert: Callable[[Image], None]) -> None:
+    def __init__(self, session: Session, base: Image, insert: Callable[[Image], None]) -> None:
         super().__init__()
         self.layer: Image | None = None
-        self._session = session
+        self._session, self._base = session, base
         self._insert = insert
         self._choice: AttentionChoice | None = None
         self._view = session.image.window
@@ -143,7 +145,7 @@ class AttentionOverlay(QObject):
             return
         is_new = self._shown is None or self._shown.choice != read.choice
         self._shown = read
-        pixel = np.asarray(placement(self._session.image)["scale"])
+        pixel = np.asarray(placement_of(self._base)["scale"])
         self.layer.data = read.map.values
         self.layer.scale = pixel * read.map.factor
         self.layer.translate = pixel * np.asarray(read.map.translate)
@@ -159,7 +161,7 @@ class AttentionOverlay(QObject):
             contrast_limits=(0, 1),
             opacity=0.65,
             interpolation2d="nearest",
-            units=placement(self._session.image)["units"],
+            units=placement_of(self._base)["units"],
         )
 
 

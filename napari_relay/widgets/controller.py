@@ -19,7 +19,7 @@ from napari_relay.images.known_pixel_sizes import remember_pixel_size, with_know
 from napari_relay.inference import PredictionReport, TileResult
 from napari_relay.session import ModelVersion, Session
 from napari_relay.training import FinetuneOptions, FinetuneProgress, FinetuneResult
-from napari_relay.widgets.image_layer import image_layer_data, pyramid_of
+from napari_relay.widgets.image_layer import image_layer_data, in_viewer, pyramid_of
 from napari_relay.widgets.jobs import JobRunner, JobStopped, report
 from napari_relay.widgets.level_builds import LevelBuild, OpenProgress
 from napari_relay.widgets.session_layers import SessionLayers
@@ -138,7 +138,7 @@ class RelayController(QObject):
         for sentence in image.notes:
             show_warning(sentence)
         data, arguments, _ = image_layer_data(image)
-        layer = Image(data, **arguments)
+        layer = Image(data, **in_viewer(arguments, self.viewer.layers))
         self.viewer.add_layer(layer)
         self.viewer.reset_view()
         build = next((b for b in self._builds if b.layer is layer), None)

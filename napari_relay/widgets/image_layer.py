@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import dask.array as da
@@ -15,6 +15,9 @@ from napari_relay.images import PyramidImage
 
 METADATA_KEY = "napari-relay"
 """Key of a layer's metadata under which its :class:`PyramidImage` is found."""
+
+UNIT_NAMES = {"um": "micrometer", "m": "meter"}
+"""Units of an image as napari names them."""
 
 _STRETCH = (2.0, 98.0)
 """Percentiles of the coarsest level that become black and white."""
@@ -68,6 +71,24 @@ def placement(image: PyramidImage) -> dict[str, Any]:
     if image.pixel_size is None or image.unit not in {"um", "m"}:
         return {"scale": (1.0, 1.0), "units": ("pixel", "pixel")}
     return {"scale": image.pixel_size, "units": (image.unit, image.unit)}
+
+
+def placement_of(layer: Layer) -> dict[str, Any]:
+    """Scale and units of a layer over another one, of the same pixels."""
+    return {"scale": tuple(layer.scale[-2:]), "units": tuple(layer.units[-2:])}
+
+
+def in_viewer(arguments: dict[str, Any], layers: Iterable[Layer]) -> dict[str, Any]:
+    """Describe a layer so that it can be shown together with others.
+
+    Where they are in another unit it has none: to show metres beside micrometres
+    napari counts micrometres, more than its sliders can.
+    """
+    taken = {unit for layer in layers for unit in map(str, layer.units)} - {"pixel"}
+    names = {UNIT_NAMES.get(unit, unit) for unit in arguments["units"]} - {"pixel"}
+    if not taken or not names or taken == names:
+        return arguments
+    return {**arguments, "units": ("pixel", "pixel")}
 
 
 def pyramid_of(layer: Layer | None) -> PyramidImage | None:

@@ -12,7 +12,7 @@ from qtpy.QtCore import QTimer
 
 from napari_relay.images import PyramidImage
 from napari_relay.images.relief import ReliefStyle, with_relief
-from napari_relay.widgets.image_layer import image_layer_data
+from napari_relay.widgets.image_layer import image_layer_data, placement_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ReliefLayers:
         UserError
             When the relief cannot be worked out; what is shown stays.
         """
-        layer = relief_layer(base.name, image, style) if style is not None else None
+        layer = relief_layer(base, image, style) if style is not None else None
         before = self._of(base)
         if before is not None:
             self._shown.remove(before)
@@ -109,7 +109,7 @@ class ReliefLayers:
             self._viewer.layers.remove(layer)
 
 
-def relief_layer(name: str, image: PyramidImage, style: ReliefStyle) -> Image:
+def relief_layer(base: Image, image: PyramidImage, style: ReliefStyle) -> Image:
     """Make the layer of a relief; nothing is read for it.
 
     Raises
@@ -118,7 +118,8 @@ def relief_layer(name: str, image: PyramidImage, style: ReliefStyle) -> Image:
         As :func:`~napari_relay.images.relief.with_relief`.
     """
     data, arguments, _ = image_layer_data(with_relief(image, style.bands), style.limits)
-    arguments |= {"name": f"{name}: {style.label.lower()}", "metadata": {}}
+    arguments |= {"name": f"{base.name}: {style.label.lower()}", "metadata": {}}
+    arguments |= placement_of(base)
     if style.dark_high:
         arguments["colormap"] = "gray_r"
     return Image(data, **arguments)

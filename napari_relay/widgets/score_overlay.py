@@ -12,7 +12,7 @@ from napari.utils.colormaps import Colormap, ensure_colormap
 from napari_relay.inference import PredictionStore
 from napari_relay.inference.levels import LevelArray
 from napari_relay.session import Session
-from napari_relay.widgets.image_layer import placement
+from napari_relay.widgets.image_layer import placement_of
 
 ScoreName = Literal["confidence", "entropy", "disagreement"]
 Levels = tuple[LevelArray, ...]
@@ -75,13 +75,15 @@ class ScoreOverlay:
     ----------
     session
         Whose prediction store is read.
+    base
+        Layer of the session's image.
     insert
         Puts a new layer into the viewer.
     """
 
-    def __init__(self, session: Session, insert: Callable[[Image], None]) -> None:
+    def __init__(self, session: Session, base: Image, insert: Callable[[Image], None]) -> None:
         self.layer: Image | None = None
-        self._session = session
+        self._session, self._base = session, base
         self._insert = insert
         self._name: ScoreName = "confidence"
 
@@ -143,7 +145,7 @@ class ScoreOverlay:
             contrast_limits=(1, 255),
             opacity=0.7,
             cache=False,
-            **placement(self._session.image),
+            **placement_of(self._base),
         )
 
 

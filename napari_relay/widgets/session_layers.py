@@ -14,7 +14,7 @@ from napari_relay.geometry import Window
 from napari_relay.inference import PredictionStore, TileResult
 from napari_relay.session import Session
 from napari_relay.widgets.attention_overlay import AttentionChoice, AttentionOverlay
-from napari_relay.widgets.image_layer import placement
+from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import corrections_layer
 from napari_relay.widgets.region_refresh import RegionRefresher
@@ -38,8 +38,8 @@ class SessionLayers:
         self.base = base
         self.prediction: Labels | None = None
         self.corrections: PaintableLabels | None = None
-        self._score = ScoreOverlay(session, self._insert)
-        self._attention = AttentionOverlay(session, self._insert)
+        self._score = ScoreOverlay(session, base, self._insert)
+        self._attention = AttentionOverlay(session, base, self._insert)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
         self._timer = QTimer()
@@ -192,14 +192,14 @@ class SessionLayers:
             features={"index": [*range(len(store.classes)), IGNORE_INDEX], "class": names},
             opacity=0.5,
             cache=False,
-            **placement(self.session.image),
+            **placement_of(self.base),
         )
         self._refresher = RegionRefresher(layer)
         self._insert(layer)
         return layer
 
     def _add_corrections(self, corrections: CorrectionStore) -> PaintableLabels:
-        layer = corrections_layer(corrections, **placement(self.session.image))
+        layer = corrections_layer(corrections, **placement_of(self.base))
         self._insert(layer)
         return layer
 

@@ -13,6 +13,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 
 from napari_relay.geometry import Window
+from napari_relay.samples import sample_terrain
 from napari_relay.widgets.panel import RelayPanel
 from tests.colors import save_untrained, write_picture
 
@@ -137,3 +138,15 @@ def test_glass_is_skipped_unless_the_person_wants_it_predicted(
     qtbot.mouseClick(predict.predict_all, Qt.MouseButton.LeftButton)
     wait_for(lambda: not panel.controller.jobs.running)
     assert store.finished.all()
+
+
+def test_a_slide_and_a_terrain_can_be_open_together(
+    panel: RelayPanel, tmp_path: Path, wait_for: Wait, viewer: Viewer
+) -> None:
+    panel.controller.open(write_picture(tmp_path / "slide.tif"))
+    wait_for(lambda: len(panel.controller.layers) == 1)
+    panel.controller.open(sample_terrain())
+    wait_for(lambda: len(panel.controller.layers) == 2)
+    panel.image.relief.activated.emit(1)
+    assert [str(u) for u in viewer.layers[0].units] == ["micrometer", "micrometer"]
+    assert viewer.screenshot(flash=False).size
