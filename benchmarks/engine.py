@@ -29,7 +29,13 @@ import torch
 
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage, open_image
-from napari_relay.inference import PredictionStore, PredictOptions, predict, read_crop_pair
+from napari_relay.inference import (
+    PredictionStore,
+    PredictOptions,
+    predict,
+    read_crop_pair,
+    share_interpreter,
+)
 from relay_tokens import Checkpoint, load_model
 
 MODELS = ("slope-vit-tiny", "tissue-vit-tiny")
@@ -64,11 +70,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=8192, help="Rows and columns of the image.")
     parser.add_argument("--tiles", type=int, default=39, help="Tiles a side of the window.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--threads", type=int, default=max((os.cpu_count() or 1) - 1, 1), help="Of the model."
+    )
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/engine.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    share_interpreter()
     timings: list[Timing] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.models:

@@ -159,12 +159,19 @@ def predict(
     from napari_relay.cli.job import STORE_SUFFIX, PredictionJob, check_output
     from napari_relay.cli.within import read_polygons
     from napari_relay.images.relief import matching_bands
-    from napari_relay.inference import PredictOptions, can_show_glass, check_fit, choose_device
+    from napari_relay.inference import (
+        PredictOptions,
+        can_show_glass,
+        check_fit,
+        choose_device,
+        share_interpreter,
+    )
     from relay_tokens import load_model
 
     if window is not None and within is not None:
         raise typer.BadParameter("give either --window or --within, not both.")
     check_output(output)
+    share_interpreter()
     choose_device(device)
     checkpoint = load_model(model)
     opened = matching_bands(

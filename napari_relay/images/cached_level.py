@@ -72,6 +72,8 @@ class CachedLevel:
         self.chunk = cached_chunk(array.shape, array.chunk, array.dtype.itemsize)
         self._level, self._factor, self._image = level, factor, image
         self._fill = no_data_value(image.nodata, array.dtype)
+        # Asked once: looking for a protocol's methods takes longer than a small read.
+        self._growing = array if isinstance(array, GrowingArray) else None
 
     def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.generic]:
         """Pixels ``(y, x, band)`` of three slices with step 1."""
@@ -94,14 +96,15 @@ class CachedLevel:
         """
         y0, y1, _ = rows.indices(self.shape[0])
         x0, x1, _ = cols.indices(self.shape[1])
-        if not isinstance(self.array, GrowingArray):
+        growing = self._growing
+        if growing is None:
             return self._read(y0, y1, x0, x1)
-        built = self._built(self.array, y0, y1, x0, x1)
+        built = self._built(growing, y0, y1, x0, x1)
         if built is None:
             pixels, readable = self._read(y0, y1, x0, x1)
         else:  # asked first and not kept: what is blank now may soon be there
             pixels, readable = self.array[y0:y1, x0:x1, :], built
-        lost = self.array.lost(slice(y0, y1), slice(x0, x1))
+        lost = growing.lost(slice(y0, y1), slice(x0, x1))
         if lost is not None:
             readable = ~lost if readable is None else readable & ~lost
         return pixels, readable

@@ -156,15 +156,20 @@ class PyramidImage:
             valid &= readable if folded is None else readable[folded]
         return Patch(pixels, valid)
 
+    @cached_property
+    def _checked(self) -> tuple[CheckedArray | None, ...]:
+        """The arrays that tell what they could read; asked once, since asking is slow."""
+        return tuple(a if isinstance(a, CheckedArray) else None for a in self.arrays)
+
     def _block(
         self, level: int, rows: slice, cols: slice
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
         """Pixels of two slices that lie inside the level; which are readable, None for all."""
         if self.arrays:
-            array = self.arrays[level]
-            if isinstance(array, CheckedArray):
-                return array.read(rows, cols)
-            return array[rows, cols, slice(None)], None
+            checked = self._checked[level]
+            if checked is not None:
+                return checked.read(rows, cols)
+            return self.arrays[level][rows, cols, slice(None)], None
         # The caller is itself a worker thread: a second pool would only compete with it.
         lazy = self.levels[level][rows, cols]
         return np.asarray(lazy.compute(scheduler="synchronous")), None

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from napari_relay.inference.attention import AttentionMap
 from napari_relay.inference.crops import CropPair, check_fit, read_crop_pair
-from napari_relay.inference.devices import autocast_dtype, choose_device, reserve_gui_core
+from napari_relay.inference.devices import (
+    autocast_dtype,
+    choose_device,
+    reserve_gui_core,
+    share_interpreter,
+)
 from napari_relay.inference.glass import can_show_glass
 from napari_relay.inference.options import PredictOptions, tile_grid
 from napari_relay.inference.prediction import TileResult, predict
@@ -30,5 +35,6 @@ __all__ = [
     "read_crop_pair",
     "reserve_gui_core",
     "seam_score",
+    "share_interpreter",
     "tile_grid",
 ]

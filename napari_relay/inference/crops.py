@@ -120,6 +120,8 @@ def _read_crop(image: PyramidImage, window: Window, size: int) -> _Crop:
     patch = image.read(_level0_window(rows, cols, factor), level)
     with_data = _with_data(image, patch, rows, cols, image.levels[level].shape)
     values, counted = resample(_as_float(patch.pixels), with_data, rows, cols)
+    if with_data is patch.valid:
+        return _Crop(values, counted, counted)
     _, valid = resample(patch.valid[..., None].astype(np.float32), patch.valid, rows, cols)
     return _Crop(values, counted, valid)
 
@@ -182,7 +184,9 @@ def _local_mean(context: _Crop, default: NDArray[np.float64]) -> NDArray[np.floa
     counted = context.valid if context.valid.any() else context.has_data
     if not counted.any():
         return default
-    mean: NDArray[np.float64] = context.pixels[counted].mean(axis=0, dtype=np.float64)
+    pixels = context.pixels
+    values = pixels.reshape(-1, pixels.shape[2]) if counted.all() else pixels[counted]
+    mean: NDArray[np.float64] = values.mean(axis=0, dtype=np.float64)
     return mean
 
 

@@ -1,13 +1,16 @@
-"""From a plan to predicted tiles: read, batch, forward, blend."""
+"""From a plan to tiles that can be blended: read, batch, forward."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.crops import CropPair, read_crop_pair
 from napari_relay.inference.finishing import TileFinisher, own_area
-from napari_relay.inference.forward import Forwarder
+from napari_relay.inference.forward import CropResult, Forwarder
 from napari_relay.inference.options import PredictOptions
 from napari_relay.inference.plan import Index, TilePlan
 from napari_relay.inference.reading import ReadAhead
@@ -17,6 +20,15 @@ from relay_tokens import Checkpoint
 
 _BATCHES_AHEAD = 3
 _TILES_A_CALL = 16
+
+
+class ReadyTile(NamedTuple):
+    """A tile that can be blended."""
+
+    position: Index
+    """Row and column in the tile grid."""
+    crops: Mapping[Index, CropResult]
+    """The crops over it that have data."""
 
 
 class TilePipeline:
@@ -92,15 +104,19 @@ class TilePipeline:
             return False
         return plan.is_needed(crop)
 
-    def blend_ready(self, plan: TilePlan) -> list[PredictedTile]:
+    def take_ready(self, plan: TilePlan) -> list[ReadyTile]:
         """The next tiles whose crops are all there; at most 16."""
-        tiles: list[PredictedTile] = []
+        tiles: list[ReadyTile] = []
         while len(tiles) < _TILES_A_CALL and plan.is_ready:
             position = plan.front
             assert position is not None
-            tiles.append(self._finisher.finish(position, plan.crops_over(position)))
+            tiles.append(ReadyTile(position, plan.crops_over(position)))
             plan.remove(position)
         return tiles
+
+    def finish(self, tile: ReadyTile) -> PredictedTile:
+        """Blend a tile; may be called in another thread."""
+        return self._finisher.finish(tile.position, tile.crops)
 
     def take_without_data(self) -> list[Index]:
         """Tiles that were found to have no data since the last call."""

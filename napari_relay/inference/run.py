@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from time import perf_counter
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from napari_relay.geometry import Window
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.options import PredictOptions
-from napari_relay.inference.pipeline import TilePipeline
+from napari_relay.inference.pipeline import ReadyTile, TilePipeline
 from napari_relay.inference.plan import TilePlan
 from napari_relay.inference.reading import ReadAhead
 from napari_relay.inference.report import PredictionReport
@@ -29,9 +29,9 @@ Priority = Callable[[], Window | None]
 class PredictionRun:
     """One run of :func:`~napari_relay.inference.prediction.predict`.
 
-    Reader threads read the next crops and a writer thread writes finished
-    tiles while the caller's thread runs the model and blends; what waits
-    between them is bounded.
+    Reader threads read the next crops and a writer thread blends tiles and
+    writes them while the caller's thread runs the model; what waits between
+    them is bounded.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PredictionRun:
         self._notices: list[str] = []
         self._seams = SeamMeter(store.grid)
         self._pipeline = TilePipeline(checkpoint, image, store, options)
-        self._writer = WriteBehind(store)
+        self._writer = WriteBehind(store, self._finish)
 
     def parts(self, priority: Priority) -> Iterator[Written]:
         """Predict or skip every missing tile; tiles that seem to have no data come last."""
@@ -71,15 +71,16 @@ class PredictionRun:
         plan = TilePlan(self._store.grid, tiles, pipeline.capacity, self._blank_crops)
         while plan.front is not None:
             plan.prioritise(priority())
-            ready = pipeline.blend_ready(plan)
+            ready = pipeline.take_ready(plan)
             if ready:
-                self._write(ready)
+                self._predicted += len(ready)
+                self._writer.put(ready)
             else:
                 pipeline.forward_batch(plan)
             for row, col in pipeline.take_without_data():
                 self._skip(Block(row, col, 1, 1), np.ones((1, 1), dtype=bool))
             yield from self._on_disk()
-        yield from self._on_disk(0)
+        yield from self._all_on_disk()
 
     def _search(self, unsure: TileMap, with_data: TileMap) -> Iterator[Written]:
         """Look at every pixel of the tiles that seem to have no data; note those that have."""
@@ -93,7 +94,7 @@ class PredictionRun:
                 yield from self._on_disk()
         finally:
             reader.close()
-        yield from self._on_disk(0)
+        yield from self._all_on_disk()
 
     def _find_data(self, block: Block) -> TileMap:
         return find_data(self._image, self._store.grid, block)
@@ -102,7 +103,7 @@ class PredictionRun:
         for block in blocks_of(tiles):
             self._skip(block, tiles[block.slices])
             yield from self._on_disk()
-        yield from self._on_disk(0)
+        yield from self._all_on_disk()
 
     def _skip(self, block: Block, tiles: TileMap) -> None:
         """Skip those of a block that are set in ``tiles``, a map of the block."""
@@ -110,14 +111,20 @@ class PredictionRun:
         if positions:
             self._writer.skip(positions, block.window(self._store.grid))
 
-    def _write(self, tiles: Sequence[PredictedTile]) -> None:
-        for tile in tiles:
-            self._seams.add(tile.position, tile.labels)
-        self._predicted += len(tiles)
-        self._writer.put(tiles)
+    def _finish(self, ready: ReadyTile) -> PredictedTile:
+        """Blend a tile and look at its borders; in the writer's thread."""
+        tile = self._pipeline.finish(ready)
+        self._seams.add(tile.position, tile.labels)
+        return tile
 
-    def _on_disk(self, at_most_waiting: int = 1) -> Iterator[Written]:
-        for part in self._writer.on_disk(at_most_waiting):
+    def _on_disk(self) -> Iterator[Written]:
+        return self._counted(self._writer.on_disk())
+
+    def _all_on_disk(self) -> Iterator[Written]:
+        return self._counted(self._writer.on_disk(at_most_waiting=0))
+
+    def _counted(self, parts: Iterator[Written]) -> Iterator[Written]:
+        for part in parts:
             self.done += part.tiles
             yield part
 

@@ -12,7 +12,7 @@ from napari._qt import qt_main_window
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
-from napari_relay.inference import reserve_gui_core
+from napari_relay.inference import reserve_gui_core, share_interpreter
 from napari_relay.samples import sample_slide
 from napari_relay.widgets.controller import PREDICTING
 from napari_relay.widgets.panel import RelayPanel
@@ -83,6 +83,7 @@ def open_window() -> RelayPanel:
     # it stays out of the person's own napari settings.
     os.environ.setdefault("NAPARI_ASYNC", "1")
     reserve_gui_core()
+    share_interpreter()
     # napari warns about PyQt5 over the scale bar and on the terminal; which Qt
     # is installed is not the business of the person at the microscope.
     qt_main_window.SHOW_QT_WARNING = False
