@@ -14,6 +14,7 @@ from napari_relay import __version__
 from napari_relay.cli.desktop import app, demo
 from napari_relay.cli.group import RelayGroup
 from napari_relay.cli.image import info
+from napari_relay.cli.landscape import landscape
 from napari_relay.cli.prediction import predict
 from napari_relay.cli.training import train
 from napari_relay.cli.zoo import models
@@ -26,6 +27,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     predict: "predict slide.svs --model tissue-vit-tiny --output mask.tif",
     train: "train slide.svs --labels stain --name my-tissue --output runs/my-tissue",
     models: "models",
+    landscape: "landscape land --size 4096 --seed 1",
     info: "info terrain.tif",
 }
 """The commands, in the order of the help, each with an example."""

@@ -1,0 +1,45 @@
+"""The command ``landscape``: write synthetic archaeological terrain."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from rich.console import Console
+
+from napari_relay.cli.progress import step_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_relay.landscapes import WriteProgress
+
+
+def landscape(
+    output: Annotated[
+        Path, typer.Argument(help="Folder of the three GeoTIFF files.", show_default=False)
+    ],
+    size: Annotated[int, typer.Option(min=1, max=32768, help="Rows and columns, px.")] = 4096,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same land.")] = 0,
+    scale: Annotated[
+        float,
+        typer.Option(help="Factor on all lengths: 1 suits crops of 128 px, 2 of 256 px."),
+    ] = 1.0,
+) -> None:
+    """Write a sample landscape: photograph, elevation and labels.
+
+    Its classes are decided by enclosures that no local crop shows.
+    """
+    from napari_relay.landscapes import Landscape, write_landscape
+
+    progress = write_landscape(Landscape(seed, (size, size), scale), output)
+    with (
+        step_bar("Writing the landscape", "tiles") as bar,
+        # What is not whole is removed before anything else is said.
+        closing(cast("Generator[WriteProgress]", progress)),
+    ):
+        for state in progress:
+            bar.show(state.done, state.total)
+    Console(highlight=False).print(f"Wrote {output}", markup=False, soft_wrap=True)

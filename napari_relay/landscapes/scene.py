@@ -1,0 +1,148 @@
+"""Everything of a landscape on one grid, drawn when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_relay.landscapes.features import FeatureKind
+from napari_relay.landscapes.fields import RiceFields, draw_fields
+from napari_relay.landscapes.grid import Field, SampleGrid
+from napari_relay.landscapes.labels import PlacedFeature, draw_labels
+from napari_relay.landscapes.moats import Moats, draw_moats
+from napari_relay.landscapes.noise import derive_key, layered_noise, smooth_noise, smooth_step
+from napari_relay.landscapes.orthophoto import (
+    CROWN,
+    LATERITE,
+    RIVER,
+    ROAD,
+    WATER,
+    Orthophoto,
+    sunlight,
+)
+from napari_relay.landscapes.relief import rough_relief, wide_relief
+from napari_relay.landscapes.roads import Roads, draw_roads
+from napari_relay.landscapes.site_plan import SitePlan
+from napari_relay.landscapes.vegetation import Vegetation, draw_vegetation
+from napari_relay.landscapes.waterways import Waterways, draw_waterways
+
+METRES = 0.5
+"""Side of a pixel at scale 1: metres in a plan unit."""
+OUTREACH = 16.0
+"""Plan units by which the slopes of features may reach out of their core."""
+PRECISION = 512.0
+"""Elevation is rounded to a 512th of a metre: finer than a laser measures."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The layers of a landscape on a grid; each is drawn once, when it is needed."""
+
+    grid: SampleGrid
+    """Where."""
+    seed: int
+    """Of the landscape."""
+
+    @cached_property
+    def placed(self) -> list[PlacedFeature]:
+        """Features that meet the grid."""
+        found = []
+        unevenness = self._noise("outlines", 26.0)
+        for block in SitePlan(self.seed).blocks(self.grid.area):
+            for feature in block.features(self.grid.area.grown(OUTREACH)):
+                rows, cols = part = self.grid.inside(feature.area)
+                if rows.start < rows.stop and cols.start < cols.stop:
+                    radius = feature.radius(self.grid.cut(rows, cols), unevenness[part])
+                    found.append(PlacedFeature(feature, block.is_site, part, radius))
+        return found
+
+    @cached_property
+    def moats(self) -> Moats:
+        """Moats, canals and banks."""
+        return draw_moats(self.grid, SitePlan(self.seed), self._noise("edges", 34.0))
+
+    @cached_property
+    def waterways(self) -> Waterways:
+        """Rivers and brooks."""
+        return draw_waterways(self.grid, self.seed)
+
+    @cached_property
+    def roads(self) -> Roads:
+        """Roads."""
+        return draw_roads(self.grid, self.seed)
+
+    @cached_property
+    def fields(self) -> RiceFields:
+        """Rice fields."""
+        return draw_fields(self.grid, self.seed)
+
+    @cached_property
+    def vegetation(self) -> Vegetation:
+        """Forest."""
+        return draw_vegetation(self.grid, self.seed)
+
+    @cached_property
+    def labels(self) -> NDArray[np.uint8]:
+        """Class of each point, ``(rows, cols)``."""
+        return draw_labels(self.placed, self.moats, (self.waterways.river, self.roads.cover))
+
+    @cached_property
+    def elevation(self) -> Field:
+        """Metres above the sea, ``(rows, cols)``."""
+        rough = rough_relief(self.grid, self.seed) + self.vegetation.residue
+        rough += self.fields.rise * (1 - self.built)
+        ground = wide_relief(self.grid, self.seed) + rough * (1 - self.water)
+        ground += self.waterways.rise * (1 - self.moats.bank) + self.roads.rise
+        ground += self._raised() * (1 - self.waterways.river)
+        rounded: Field = np.round(ground * np.float32(PRECISION)) / np.float32(PRECISION)
+        return rounded
+
+    @cached_property
+    def water(self) -> Field:
+        """0 ... 1: how much of a point is open water, whose surface is smooth."""
+        water = np.maximum(self.moats.water, self.waterways.river)
+        for feature, _, part, radius in self.placed:
+            if feature.kind is FeatureKind.BASIN:
+                np.maximum(water[part], feature.cover(radius), out=water[part])
+        return water
+
+    @cached_property
+    def built(self) -> Field:
+        """0 ... 1: how much of a point is dug, heaped up or stony: no field, no forest."""
+        built = np.maximum(self.moats.bank, self.moats.water)
+        for feature, _, part, radius in self.placed:
+            np.maximum(built[part], feature.cover(radius), out=built[part])
+        return built
+
+    @cached_property
+    def photograph(self) -> NDArray[np.uint8]:
+        """Red, green and blue, ``(rows, cols, 3)``."""
+        photo, plants, ways = Orthophoto(self.grid.shape), self.vegetation, self.waterways
+        photo.lay_ground(self._dryness(), self.fields, plants)
+        photo.paint(WATER, ways.brook)
+        photo.paint(LATERITE, 0.95 * self.moats.bank, light=8 * plants.shrubs)
+        photo.paint(WATER, self.moats.water, light=plants.shrubs)
+        photo.paint_features(self.placed, plants.shrubs)
+        open_sky = (1 - self.water) * (1 - 0.45 * self.built) * (1 - 0.9 * self.moats.bank)
+        photo.paint(CROWN, plants.canopy * open_sky, light=20 * plants.crowns + 6 * plants.shrubs)
+        photo.paint(RIVER, ways.river, light=plants.shrubs)
+        photo.paint(ROAD, self.roads.cover, light=5 * plants.shrubs)
+        return photo.developed(sunlight(self.elevation, METRES * self.grid.step))
+
+    def _raised(self) -> Field:
+        """Metres by which moats, banks and features raise or lower the ground."""
+        raised = self.moats.rise
+        for feature, _, part, radius in self.placed:
+            raised[part] += feature.rise(radius)
+        return raised
+
+    def _dryness(self) -> Field:
+        key = derive_key(self.seed, "dryness")
+        patches = layered_noise(self.grid, key, {800.0: 0.7, 130.0: 0.4, 14.0: 0.3})
+        return smooth_step(patches, -1.0, 1.0)
+
+    def _noise(self, name: str, spacing: float) -> Field:
+        return smooth_noise(self.grid, derive_key(self.seed, name), spacing)
