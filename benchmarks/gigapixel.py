@@ -15,8 +15,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.images import write_slide
+from benchmarks.own_process import run_in_own_process
 
 SIDES = (20_000, 100_000)
 MODEL = "tissue-vit-tiny"
@@ -63,18 +62,7 @@ def _slide(folder: Path, side: int) -> Path:
 
 
 def _in_own_process(path: Path) -> dict[str, object]:
-    code = f"from benchmarks.gigapixel import measure; measure({str(path)!r})"
-    with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "NAPARI_RELAY_HOME": home}
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return run_in_own_process(f"from benchmarks.gigapixel import measure; measure({str(path)!r})")
 
 
 def measure(path: str) -> None:

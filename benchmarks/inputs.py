@@ -15,11 +15,11 @@ import json
 import os
 import platform
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.own_process import run_in_own_process
 
 BATCH = 4
 
@@ -43,14 +43,7 @@ def main() -> None:
 def _in_own_process(pair: str) -> dict[str, object]:
     image, model = pair.rsplit("=", 1)
     code = f"from benchmarks.inputs import measure; measure({image!r}, {model!r})"
-    with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "NAPARI_RELAY_HOME": home}
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, text=True, check=True
-        )
-    result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return run_in_own_process(code)
 
 
 def measure(path: str, model: str) -> None:

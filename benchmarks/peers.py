@@ -17,8 +17,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,9 +28,10 @@ from monai.inferers import sliding_window_inference
 
 from benchmarks.gigapixel import peak_mb, resident_mb
 from benchmarks.images import write_slide
+from benchmarks.own_process import run_in_own_process
 from napari_relay.geometry import TileGrid, Window
 from napari_relay.images import open_image
-from napari_relay.inference import PredictionStore, PredictOptions, predict
+from napari_relay.inference import PredictionStore, PredictOptions, predict, share_interpreter
 from napari_relay.inference.blending import weight_window
 from relay_tokens import Checkpoint, ClassSchema, ModelMetadata, RelayConfig, RelaySegmenter
 
@@ -47,16 +46,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=8192)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--threads", type=int, default=max((os.cpu_count() or 1) - 1, 1), help="Of the network."
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/peers.json"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_slide(folder / "slide.tif", arguments.side, 4)
+        threads = arguments.threads
         rounds = [
-            {kind: _in_own_process(kind, folder) for kind in KINDS} for _ in range(arguments.rounds)
+            {kind: _in_own_process(kind, folder, threads) for kind in KINDS}
+            for _ in range(arguments.rounds)
         ]
         equal = _share_equal(folder)
-    machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": arguments.threads,
+    }
     document = {
         "machine": machine,
         "side": arguments.side,
@@ -86,20 +94,16 @@ def _share_equal(folder: Path) -> float:
     return float(np.mean(ours == theirs))
 
 
-def _in_own_process(kind: str, folder: Path) -> dict[str, float]:
-    code = f"from benchmarks.peers import measure; measure({kind!r}, {str(folder)!r})"
-    with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "NAPARI_RELAY_HOME": home}
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, text=True, check=True
-        )
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+def _in_own_process(kind: str, folder: Path, threads: int) -> dict[str, float]:
+    call = f"measure({kind!r}, {str(folder)!r}, {threads})"
+    result = run_in_own_process(f"from benchmarks.peers import measure; {call}")
+    return {key: float(str(value)) for key, value in result.items()}
 
 
-def measure(kind: str, folder: str) -> None:
+def measure(kind: str, folder: str, threads: int) -> None:
     """Predict the slide once; print one line of JSON and save the labels."""
+    torch.set_num_threads(threads)
+    share_interpreter()
     place = Path(folder)
     checkpoint = single_scale()
     labels_of = _ours if kind == KINDS[0] else _monai
