@@ -78,15 +78,12 @@ class LevelBuild(QObject):
         self._timer.stop()
         if complete:
             self._show_what_is_built()
-            self.layer.refresh()
         self.ended.emit(complete)
 
     def _show_what_is_built(self) -> None:
         """Draw the layer anew, stretched between what is known of its values by now."""
         data, arguments, _ = image_layer_data(self.image)
+        # napari keeps the coarsest level: only as new data is it read again.
+        self.layer.data = data
         if "contrast_limits" in arguments:
             self.layer.contrast_limits = arguments["contrast_limits"]
-        elif self.layer.dtype != self.image.dtype:
-            # The stretch of such colours is part of the data.
-            self.layer.data = data
-        self.layer.refresh(thumbnail=False, highlight=False, extent=False)
