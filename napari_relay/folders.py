@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -22,10 +21,3 @@ def data_folder() -> Path:
     """Folder of what cannot be computed again: corrections and model versions."""
     home = os.environ.get(HOME_VARIABLE)
     return Path(home) / "data" if home else user_data_path("napari-relay", appauthor=False)
-
-
-def stamp(path: Path) -> str:
-    """Name a file's present content by path, size and time: ``<stem>-<12 hex digits>``."""
-    status = path.stat()
-    text = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-    return f"{path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

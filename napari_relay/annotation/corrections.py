@@ -36,7 +36,7 @@ class CorrectionHeader:
     schema: ClassSchema
     """The classes that the labels name."""
     image_stamp: str
-    """Which image the corrections belong to (see :func:`napari_relay.folders.stamp`)."""
+    """Which image the corrections belong to (its fingerprint)."""
 
     def as_attributes(self) -> dict[str, Any]:
         """What goes into the group's attributes, as JSON takes it."""

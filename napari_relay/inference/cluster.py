@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from time import perf_counter
 from uuid import uuid4
 
-import numpy as np
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.comm.core import connect
 
@@ -31,7 +29,6 @@ from napari_relay.inference.regions import TileRegion
 from napari_relay.inference.report import PredictionReport
 from napari_relay.inference.seams import seam_score
 from napari_relay.inference.selection import Area, TileMap, area_of, blocks_of
-from napari_relay.inference.sharding import tiles_a_shard
 from napari_relay.inference.store import PredictionStore
 from napari_relay.inference.todo import find_todo
 from relay_tokens import Checkpoint, UserError, save_checkpoint
@@ -129,7 +126,7 @@ class _ClusterRun:
         """Skip glass, then give every region with missing tiles to a worker."""
         yield from self._skip(self._todo.glass)
         missing = self._todo.missing & ~self._todo.glass
-        for region in joined_regions(self._store):
+        for region in self._store.regions(TILES_A_SIDE):
             tiles = [tile for tile in region.tiles if missing[tile]]
             if tiles:
                 task = self._client.submit(predict_region, self._plugin, tiles, pure=False)
@@ -140,8 +137,7 @@ class _ClusterRun:
 
     def _skip(self, tiles: TileMap) -> Iterator[TileResult]:
         for block in blocks_of(tiles):
-            here = np.argwhere(tiles[block.slices]).tolist()
-            positions = [(block.row + i, block.col + j) for i, j in here]
+            positions = block.positions(tiles[block.slices])
             self._store.mark_skipped(positions)
             yield self._counted(block.window(self._store.grid), len(positions))
 
@@ -193,18 +189,6 @@ class _ClusterRun:
         self._client.cancel(list(self._given))
         self._client.unregister_worker_plugin(self._plugin)
         self._store.flush_coarse()
-
-
-def joined_regions(store: PredictionStore) -> list[TileRegion]:
-    """The store's regions, joined to rectangles of at least ``TILES_A_SIDE`` a side."""
-    whole = tiles_a_shard(store.grid.stride)
-    side = math.ceil(TILES_A_SIDE / whole) * whole
-    rows, cols = store.grid.shape
-    return [
-        TileRegion(i, j, min(side, rows - i), min(side, cols - j))
-        for i in range(0, rows, side)
-        for j in range(0, cols, side)
-    ]
 
 
 @contextmanager

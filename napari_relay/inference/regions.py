@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from napari_relay.geometry import TileGrid, Window
@@ -33,9 +34,16 @@ class TileRegion(NamedTuple):
         return first._replace(height=last.y1 - first.y0, width=last.x1 - first.x0)
 
 
-def split_grid(grid: TileGrid) -> list[TileRegion]:
-    """All tiles of a grid in regions of one shard each, row by row."""
-    side = tiles_a_shard(grid.stride)
+def split_grid(grid: TileGrid, least: int = 1) -> list[TileRegion]:
+    """All tiles of a grid in regions of whole shards, row by row.
+
+    Parameters
+    ----------
+    least
+        Tiles that a region has at least on a side, where the grid is as large.
+    """
+    whole = tiles_a_shard(grid.stride)
+    side = math.ceil(least / whole) * whole
     rows, cols = grid.shape
     return [
         TileRegion(i, j, min(side, rows - i), min(side, cols - j))

@@ -107,7 +107,7 @@ class PredictionRun:
 
     def _skip(self, block: Block, tiles: TileMap) -> None:
         """Skip those of a block that are set in ``tiles``, a map of the block."""
-        positions = [(block.row + i, block.col + j) for i, j in np.argwhere(tiles).tolist()]
+        positions = block.positions(tiles)
         if positions:
             self._writer.skip(positions, block.window(self._store.grid))
 

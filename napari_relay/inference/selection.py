@@ -60,6 +60,10 @@ class Block(NamedTuple):
             slice(self.col, self.col + self.width),
         )
 
+    def positions(self, tiles: TileMap) -> list[tuple[int, int]]:
+        """Positions in the grid of those that are set in ``tiles``, a map of the block."""
+        return [(self.row + i, self.col + j) for i, j in np.argwhere(tiles).tolist()]
+
     def window(self, grid: TileGrid) -> Window:
         """Level-0 pixels of the block, cut at the image's edge."""
         first = grid.tile(self.row, self.col)

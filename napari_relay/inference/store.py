@@ -321,9 +321,12 @@ class PredictionStore:
 
     # --- several processes
 
-    def regions(self) -> list[TileRegion]:
-        """The tile grid in parts that different processes may write at once."""
-        return split_grid(self.grid)
+    def regions(self, least: int = 1) -> list[TileRegion]:
+        """The tile grid in parts that different processes may write at once.
+
+        Each has at least ``least`` tiles on a side, where the grid is as large.
+        """
+        return split_grid(self.grid, least)
 
     def write_level0(self, tiles: Iterable[PredictedTile]) -> None:
         """Write the full resolution of tiles of one region, for another process.
