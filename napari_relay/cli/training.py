@@ -1,4 +1,4 @@
-"""The command ``train``: train a model on one image and its labels."""
+"""The command ``train``: train a model on an image and its labels, or on a dataset."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import shlex
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
 import typer
 from rich.console import Console
@@ -21,13 +20,7 @@ from napari_relay.cli.progress import step_bar
 
 if TYPE_CHECKING:
     from napari_relay.training.training import TrainProgress
-
-
-class LearningRateSchedule(StrEnum):
-    """What the learning rate does after the warm-up."""
-
-    plateau = "plateau"
-    cosine = "cosine"
+    from napari_relay.training.training_data import TrainingData
 
 
 def _parse_options(text: str) -> dict[str, Any]:
@@ -42,36 +35,60 @@ def _parse_options(text: str) -> dict[str, Any]:
 
 
 def train(
-    images: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="IMAGE...",
-            help="Image file or folder; several rasters of one place become one image.",
-            show_default=False,
-        ),
-    ],
-    labels: Annotated[
-        str,
-        typer.Option(
-            help="stain (H&E slides), slope (terrain), or a mask file on the image's grid.",
-            show_default=False,
-        ),
-    ],
     name: Annotated[str, typer.Option(help="Name of the model.", show_default=False)],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="Folder the model is written to.", show_default=False),
     ],
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[IMAGE]...",
+            help="Image file or folder; several rasters of one place become one image.",
+            show_default=False,
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="stain (H&E slides), slope (terrain), or a mask file on the image's grid.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND:FOLDER",
+            help="A dataset instead of an image, such as cityscapes:/data/cityscapes.",
+            show_default=False,
+        ),
+    ] = None,
     classes: Annotated[
         str, typer.Option(help="Names of a mask's values 0, 1, ..., with commas between them.")
     ] = "",
     steps: Annotated[int, typer.Option(min=1, help="Batches.")] = 2000,
     batch_size: Annotated[int, typer.Option(min=1, help="Crop pairs in a batch.")] = 8,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Parts a batch is computed in, to save memory.")
+    ] = 1,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     schedule: Annotated[
-        LearningRateSchedule, typer.Option(help="Of the learning rate.")
-    ] = LearningRateSchedule.plateau,
+        Literal["plateau", "cosine"], typer.Option(help="Of the learning rate.")
+    ] = "plateau",
+    early_stopping: Annotated[
+        int, typer.Option(min=0, help="Scores without a rise that end the training; 0: none.")
+    ] = 0,
     evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between scores.")] = 100,
+    validation_crops: Annotated[
+        int, typer.Option(min=1, help="Held-out windows that are measured on, at most.")
+    ] = 64,
+    class_balance: Annotated[
+        float, typer.Option(help="Share of the crops centred on a class, each as often.")
+    ] = 0.5,
+    color_jitter: Annotated[float, typer.Option(help="Strength of colour changes.")] = 0.3,
+    scale_jitter: Annotated[
+        float, typer.Option(help="Crops show up to so many times more or less ground; 1: none.")
+    ] = 2.0,
     backbone: Annotated[str, typer.Option(help="A timm model.")] = "vit_tiny_patch16_224",
     backbone_options: Annotated[
         dict[str, Any],
@@ -82,15 +99,23 @@ def train(
         int, typer.Option(min=0, help="Width of the global window in local ones; 0: none.")
     ] = 4,
     relay_tokens: Annotated[int, typer.Option(min=0, help="Number of relay tokens.")] = 4,
+    baseline: Annotated[
+        Literal["local", "global", "fusion"] | None,
+        typer.Option(help="Train this baseline of the model instead.", show_default=False),
+    ] = None,
     held_out: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="Share of the image kept for scores.")
+        float, typer.Option(min=0.01, max=0.9, help="Share kept for scores where none is named.")
     ] = 0.2,
     seed: Annotated[int, typer.Option(help="Of weights, crops and split.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        typer.Option(help="auto: bfloat16 on CUDA, else float32."),
+    ] = "auto",
 ) -> None:
-    """Train a model on an image and its labels.
+    """Train a model on an image and its labels, or on a dataset.
 
-    After Ctrl-C the same command goes on where it was stopped.
+    After Ctrl-C, or when it was killed, the same command goes on where it was.
     """
     from napari_relay.training.options import TrainOptions
     from napari_relay.training.runs import ModelOptions, train_model
@@ -102,21 +127,69 @@ def train(
         crop_size=crop_size,
         context_factor=context_factor or None,
         num_relay_tokens=relay_tokens,
-        held_out=held_out,
-        class_names=tuple(part.strip() for part in classes.split(",") if part.strip()),
+        baseline=baseline,
         command=shlex.join(["napari-relay", *sys.argv[1:]]),
     )
     options = TrainOptions(
         steps=steps,
         batch_size=batch_size,
+        accumulate=accumulate,
         learning_rate=learning_rate,
-        schedule=schedule.value,
+        schedule=schedule,
+        early_stopping=early_stopping,
         evaluate_every=evaluate_every,
+        validation_crops=validation_crops,
+        class_balance=class_balance,
+        color_jitter=color_jitter,
+        scale_jitter=scale_jitter,
         seed=seed,
         device=device,
+        precision=precision,
     )
-    _follow(train_model(images, labels, output, model, options), name, output)
+    places = _Held(crop_size, held_out, seed)
+    found = _from_dataset(data, images, labels, classes, places)
+    found = found or _from_image(images, labels, classes, places)
+    _follow(train_model(found, output, model, options), name, output)
     _show_scores(output)
+
+
+class _Held(NamedTuple):
+    """What is kept for scores."""
+
+    crop_size: int
+    """Side of a local crop, in pixels."""
+    share: float
+    """Of the image or the dataset."""
+    seed: int
+    """Of the choice."""
+
+
+def _from_dataset(
+    data: str | None, images: list[Path] | None, labels: str | None, classes: str, held: _Held
+) -> TrainingData | None:
+    """Open the dataset; None when an image is to be trained on."""
+    from napari_relay.training.datasets import open_dataset
+    from napari_relay.training.training_data import dataset_data
+
+    if data is None:
+        return None
+    if images or labels or classes:
+        raise typer.BadParameter("a dataset has its own images, labels and classes.")
+    dataset = open_dataset(data)
+    for note in dataset.notes:
+        Console(stderr=True, highlight=False).print(note, markup=False, soft_wrap=True)
+    return dataset_data(dataset, *held)
+
+
+def _from_image(
+    images: list[Path] | None, labels: str | None, classes: str, held: _Held
+) -> TrainingData:
+    from napari_relay.training.training_data import image_data
+
+    if not images or labels is None:
+        raise typer.BadParameter("name an image and its --labels, or a dataset with --data.")
+    names = tuple(part.strip() for part in classes.split(",") if part.strip())
+    return image_data(images, labels, names, *held)
 
 
 def _follow(progress: Iterator[TrainProgress], name: str, output: Path) -> None:

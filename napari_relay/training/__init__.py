@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from napari_relay.images.band_statistics import BandStatistics
 from napari_relay.training.card import model_card
-from napari_relay.training.evaluation import evaluate, held_out_examples
+from napari_relay.training.evaluation import evaluate
 from napari_relay.training.finetuning import (
     FinetuneOptions,
     FinetuneProgress,
     FinetuneResult,
     finetune,
 )
+from napari_relay.training.held_out import held_out_examples
+from napari_relay.training.labelled_image import ExampleReaders, LabelledImage, labelled_image
 from napari_relay.training.labels import ArrayLabels, LabelSource, compute_labels
 from napari_relay.training.mask_labels import MaskLabels
 from napari_relay.training.metrics import Scores, confusion_matrix
@@ -20,15 +22,18 @@ from napari_relay.training.recipes import LabelRecipe, label_recipe, recipe_name
 from napari_relay.training.runs import ModelOptions, train_model
 from napari_relay.training.splits import SpatialSplit, split_image
 from napari_relay.training.training import TrainLoss, TrainProgress, train
+from napari_relay.training.training_data import TrainingData, dataset_data, image_data
 
 __all__ = [
     "ArrayLabels",
     "BandStatistics",
+    "ExampleReaders",
     "FinetuneOptions",
     "FinetuneProgress",
     "FinetuneResult",
     "LabelRecipe",
     "LabelSource",
+    "LabelledImage",
     "MaskLabels",
     "ModelOptions",
     "Scores",
@@ -36,13 +41,17 @@ __all__ = [
     "TrainLoss",
     "TrainOptions",
     "TrainProgress",
+    "TrainingData",
     "compute_labels",
     "confusion_matrix",
+    "dataset_data",
     "estimate_normalization",
     "evaluate",
     "finetune",
     "held_out_examples",
+    "image_data",
     "label_recipe",
+    "labelled_image",
     "model_card",
     "recipe_names",
     "split_image",

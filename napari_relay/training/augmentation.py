@@ -21,9 +21,9 @@ class Augmentation:
     mirror: bool = False
     """Whether columns are reversed, after the turn."""
     gain: tuple[float, ...] = ()
-    """Factor of each normalised band; empty: colours stay."""
+    """Factor of each of the first normalised bands, which are colours; others stay."""
     bias: tuple[float, ...] = ()
-    """Added to each normalised band."""
+    """Added to each of these bands."""
 
     def move(self, array: NDArray[Value]) -> NDArray[Value]:
         """Turn and mirror the last two axes (rows, cols) of a square array."""
@@ -31,39 +31,40 @@ class Augmentation:
         return np.ascontiguousarray(turned[..., ::-1] if self.mirror else turned)
 
     def tint(self, crop: Crop) -> Crop:
-        """Change the bands of a normalised crop ``(band, rows, cols)``."""
+        """Change the colours of a normalised crop ``(band, rows, cols)``."""
         if not self.gain:
             return crop
         gain = np.asarray(self.gain, dtype=np.float32)[:, None, None]
         bias = np.asarray(self.bias, dtype=np.float32)[:, None, None]
-        changed: Crop = crop * gain + bias
-        return changed
+        colors = crop[: len(gain)] * gain + bias
+        return np.concatenate([colors, crop[len(gain) :]])
 
     def apply(self, crop: Crop) -> Crop:
         """Move and tint a normalised crop ``(band, rows, cols)``."""
         return self.tint(self.move(crop))
 
 
-def random_augmentation(
-    rng: np.random.Generator, bands: int, color_jitter: float = 0.0
-) -> Augmentation:
+COLORS = 3
+"""Red, green and blue, the first bands of images that have them."""
+
+
+def random_augmentation(rng: np.random.Generator, color_jitter: float = 0.0) -> Augmentation:
     """Draw an augmentation; both crops of an example and its labels get the same.
 
     Parameters
     ----------
     rng
         Decides everything.
-    bands
-        Number of bands.
     color_jitter
-        Largest relative gain and largest bias (in standard deviations); 0: none.
-        Half of each is common to all bands (brightness), half is the band's own.
+        Largest relative gain and largest bias (in standard deviations) of red,
+        green and blue; 0 where an image has none, or they may not change. Half of
+        each is common to the three (brightness), half is the band's own.
     """
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     if not color_jitter:
         return Augmentation(turns, mirror)
     common = rng.uniform(-0.5, 0.5, size=2)
-    own = rng.uniform(-0.5, 0.5, size=(2, bands))
+    own = rng.uniform(-0.5, 0.5, size=(2, COLORS))
     gain = 1 + color_jitter * (common[0] + own[0])
     bias = color_jitter * (common[1] + own[1])
     return Augmentation(turns, mirror, tuple(gain.tolist()), tuple(bias.tolist()))

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from napari_relay.geometry import Window
 from napari_relay.training.augmentation import random_augmentation
+from napari_relay.training.examples import Batch, Example, ExampleReader, augment, collate
 from napari_relay.training.labels import Labels
-from napari_relay.training.sampling import Batch, Example, ExampleReader, augment, collate
 from relay_tokens import IGNORE_INDEX, RelaySegmenter, UserError
 
 MAX_CORRECTED = 48
@@ -204,7 +204,7 @@ def _belief(teacher: RelaySegmenter, example: Example) -> NDArray[np.float32]:
 
 
 def _augmented(lesson: Lesson, rng: np.random.Generator) -> Lesson:
-    change = random_augmentation(rng, len(lesson.example.crops.local))
+    change = random_augmentation(rng)
     return Lesson(
         augment(lesson.example, change),
         change.move(lesson.belief),

@@ -23,9 +23,9 @@ from napari_relay.training.corrected_examples import (
     stack_lessons,
 )
 from napari_relay.training.evaluation import evaluate
+from napari_relay.training.examples import ExampleReader
 from napari_relay.training.labels import LabelSource
 from napari_relay.training.metrics import Scores
-from napari_relay.training.sampling import ExampleReader
 from relay_tokens import (
     Checkpoint,
     LossTerms,

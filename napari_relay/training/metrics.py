@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_relay.training.calibration import Calibration
 from relay_tokens import IGNORE_INDEX
 
 
@@ -24,12 +25,34 @@ def confusion_matrix(
     return counts.reshape(num_classes, num_classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """What a confusion matrix says. A class that is neither labelled nor predicted is NaN."""
 
     confusion: NDArray[np.int64]
     """``(label, prediction)`` pixel counts."""
+    calibration: Calibration | None = None
+    """How sure the model was of these pixels; None where that was not measured."""
+
+    @classmethod
+    def of(
+        cls,
+        labels: NDArray[np.integer],
+        predicted: NDArray[np.integer],
+        confidence: NDArray[np.floating],
+        num_classes: int,
+    ) -> Scores:
+        """Compare predictions with labels; parameters as in :meth:`Calibration.of`."""
+        return cls(
+            confusion_matrix(labels, predicted, num_classes),
+            Calibration.of(labels, predicted, confidence),
+        )
+
+    def __add__(self, other: Scores) -> Scores:
+        """Scores of both sets of pixels together; calibrated where both are."""
+        one, two = self.calibration, other.calibration
+        both = None if one is None or two is None else one + two
+        return Scores(self.confusion + other.confusion, both)
 
     @property
     def iou(self) -> NDArray[np.float64]:
@@ -40,6 +63,31 @@ class Scores:
     def f1(self) -> NDArray[np.float64]:
         """Harmonic mean of precision and recall of each class (Dice), 0 to 1."""
         return _ratio(2 * self._hits, self._labelled + self._predicted)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of the pixels predicted as each class that are labelled so, 0 to 1."""
+        return _ratio(self._hits, self._predicted)
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of the pixels labelled as each class that are predicted so, 0 to 1."""
+        return _ratio(self._hits, self._labelled)
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """Share of the labelled pixels that are labelled as each class, 0 to 1."""
+        return _ratio(self._labelled, np.full(len(self.confusion), self.pixels))
+
+    @property
+    def pixels(self) -> int:
+        """Labelled pixels."""
+        return int(self.confusion.sum())
+
+    @property
+    def calibration_error(self) -> float:
+        """See :attr:`Calibration.error`; NaN where it was not measured."""
+        return float("nan") if self.calibration is None else self.calibration.error
 
     @property
     def miou(self) -> float:

@@ -16,7 +16,9 @@ class TrainOptions:
     steps: int = 2000
     """Number of batches."""
     batch_size: int = 8
-    """Crop pairs in a batch."""
+    """Crop pairs in a batch, of all processes together."""
+    accumulate: int = 1
+    """Parts a batch is computed in, one after the other, for devices of little memory."""
     learning_rate: float = 1e-3
     """Of AdamW, after the warm-up."""
     weight_decay: float = 0.01
@@ -29,16 +31,26 @@ class TrainOptions:
     suits runs whose length is set beforehand."""
     patience: int = 4
     """Evaluations without a rise before ``plateau`` divides the learning rate."""
+    early_stopping: int = 0
+    """Evaluations without a rise of the held-out mIoU after which training ends; 0: never."""
     gradient_clip: float = 1.0
     """Largest norm of the gradient."""
+    global_weight: float = 0.1
+    """Of the global branch's cross-entropy in the loss."""
+    consistency_weight: float = 0.1
+    """Of the branches' agreement in the loss."""
     evaluate_every: int = 100
     """Steps between two evaluations on the held-out windows."""
     validation_crops: int = 64
     """At most so many held-out windows are measured on."""
     save_every: int = 50
     """Steps between two checkpoints to resume from."""
+    class_balance: float = 0.5
+    """Share of the crops that are centred on a class, each class as often; 0 to 1."""
     color_jitter: float = 0.3
-    """Strength of the colour augmentation of RGB images."""
+    """Strength of the colour augmentation of red, green and blue."""
+    scale_jitter: float = 2.0
+    """A crop shows up to so many times the ground, or so many times less; 1: as it is."""
     seed: int = 0
     """Of crops and augmentations."""
     device: str = "auto"
@@ -50,8 +62,16 @@ class TrainOptions:
         for name in ("steps", "batch_size", "evaluate_every", "save_every", "validation_crops"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name, least, most in (("class_balance", 0, 1), ("scale_jitter", 1, 4)):
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"{name} is {getattr(self, name)}; choose {least} to {most}.")
         if self.learning_rate <= 0:
             raise UserError(f"learning_rate is {self.learning_rate}; it must be positive.")
+        if self.accumulate < 1 or self.batch_size % self.accumulate:
+            raise UserError(
+                f"A batch of {self.batch_size} cannot be computed in {self.accumulate} equal "
+                "parts; choose a divisor."
+            )
 
     @property
     def warmup_steps(self) -> int:

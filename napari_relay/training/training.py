@@ -1,10 +1,10 @@
-"""Training a model on one labelled image."""
+"""Training a model on labelled images."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from napari_relay import __version__
-from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.devices import autocast_dtype, choose_device
-from napari_relay.training.evaluation import evaluate, held_out_examples
-from napari_relay.training.labels import LabelSource
+from napari_relay.training.evaluation import evaluate
+from napari_relay.training.examples import Batch, Example
+from napari_relay.training.held_out import held_out_examples
+from napari_relay.training.labelled_image import ExampleReaders, LabelledImage
 from napari_relay.training.metrics import Scores
 from napari_relay.training.options import TrainOptions
 from napari_relay.training.run_folder import RunFolder
-from napari_relay.training.sampling import Batch, CropSampler, Example, ExampleReader
+from napari_relay.training.sampling import CropSampler
 from napari_relay.training.schedules import Schedule
-from napari_relay.training.splits import SpatialSplit
 from relay_tokens import (
     LossTerms,
     ModelMetadata,
@@ -76,10 +76,14 @@ class TrainProgress:
 class _Objective(nn.Module):
     """Model and loss as one module: what Fabric wraps and spreads."""
 
-    def __init__(self, model: RelaySegmenter) -> None:
+    def __init__(self, model: RelaySegmenter, options: TrainOptions) -> None:
         super().__init__()
         self.model = model
-        self.loss = RelayLoss(model.config.context_factor)
+        self.loss = RelayLoss(
+            model.config.context_factor,
+            global_weight=options.global_weight,
+            consistency_weight=options.consistency_weight,
+        )
 
     def forward(self, local: Tensor, global_: Tensor | None, labels: Tensor) -> LossTerms:
         terms: LossTerms = self.loss(self.model(local, global_), labels)
@@ -89,9 +93,7 @@ class _Objective(nn.Module):
 def train(
     model: RelaySegmenter,
     metadata: ModelMetadata,
-    image: PyramidImage,
-    labels: LabelSource,
-    split: SpatialSplit,
+    images: Sequence[LabelledImage],
     options: TrainOptions,
     checkpoint_folder: Path,
 ) -> Iterator[TrainProgress]:
@@ -103,10 +105,8 @@ def train(
         Trained in place. At the end it has the weights of the best evaluation.
     metadata
         Classes and normalisation.
-    image, labels
-        What is learnt.
-    split
-        Which windows are trained on, and which are measured on.
+    images
+        What is learnt, and which windows of it are measured on.
     options
         How long and how.
     checkpoint_folder
@@ -125,9 +125,9 @@ def train(
     """
     folder = RunFolder(Path(checkpoint_folder))
     folder.open({"model": asdict(model.config), "options": _lasting(options)})
-    reader = ExampleReader(image, labels, model.config, metadata)
-    sampler = CropSampler(reader, split, options.seed, options.color_jitter)
-    held_out = held_out_examples(reader, split, options.validation_crops, options.seed)
+    readers = ExampleReaders(images, model.config, metadata)
+    sampler = CropSampler(readers, options)
+    held_out = held_out_examples(readers, options.validation_crops, options.seed)
     run = _Run(model, metadata, options, folder, held_out)
     with closing(_batches(sampler, options, run.step)) as batches:
         try:
@@ -175,7 +175,7 @@ class _Run:
         optimizer = torch.optim.AdamW(
             model.parameters(), options.learning_rate, weight_decay=options.weight_decay
         )
-        self.objective, self.optimizer = self.fabric.setup(_Objective(model), optimizer)
+        self.objective, self.optimizer = self.fabric.setup(_Objective(model, options), optimizer)
         self.schedule = Schedule(optimizer, options)
         self._resume()
 

@@ -57,3 +57,33 @@ def test_a_mask_without_class_names_is_refused(run, labelled, tmp_path):
 def test_backbone_options_that_are_no_object_are_a_usage_error(run, photo, tmp_path, options):
     words = ["--labels", "stain", "--name", "x", "-o", tmp_path / "x"]
     assert run("train", photo, *words, "--backbone-options", options).exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_dataset_is_trained_on_and_its_notes_are_said(run, tmp_path):
+    for seed, split in enumerate(["train", "val"]):
+        words = ["--size", 128, "--scale", 0.25, "--seed", seed]
+        assert run("landscape", tmp_path / split / "a", *words).exit_code == 0
+    words = ["--data", f"landscape:{tmp_path}", "--name", "land", "-o", tmp_path / "out"]
+    result = run("train", *words, *SMALL)
+    assert result.exit_code == 0, result.output
+    metadata = load_checkpoint(tmp_path / "out").metadata
+    assert metadata.bands == ("red", "green", "blue", "elevation")
+    assert metadata.normalization == ("fixed", "fixed", "fixed", "local")
+    assert "val" in metadata.training["measured_on"]
+
+
+@pytest.mark.parametrize("words", [["--data", "folder:x", "--classes", "a,b"], []])
+def test_an_image_or_a_dataset_must_be_named_not_both(run, tmp_path, words):
+    result = run("train", "--name", "x", "-o", tmp_path / "x", *words)
+    assert result.exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_baseline_is_trained_without_relay_tokens(run, labelled, tmp_path):
+    image, mask = labelled
+    words = ["--labels", mask, "--classes", "dark,bright", "--name", "one", "--baseline", "local"]
+    assert run("train", image, *words, "-o", tmp_path / "one", *SMALL).exit_code == 0
+    config = load_checkpoint(tmp_path / "one").model.config
+    assert config.context_factor is None
+    assert config.num_relay_tokens == 0

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from napari_relay.training import TrainOptions, TrainProgress, split_image, train
+from napari_relay.training import TrainOptions, TrainProgress, labelled_image, split_image, train
 from relay_tokens import Checkpoint
 from tests.training.scenes import METADATA, blobs, tiny_model
 
@@ -30,11 +30,13 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
         schedule="cosine",
         evaluate_every=35,
         validation_crops=6,
+        scale_jitter=1,
         device="cpu",
     )
     folder: Path = tmp_path_factory.mktemp("trained")
     split = split_image(image.shape, 64, 0.2, 0, labels)
-    progress = list(train(model, METADATA, image, labels, split, options, folder))
+    images = [labelled_image(image, labels, split)]
+    progress = list(train(model, METADATA, images, options, folder))
     return TrainedRun(Checkpoint(model, METADATA), progress)
 
 

@@ -37,8 +37,41 @@ def test_scores_agree_with_torchmetrics() -> None:
     pair = torch.from_numpy(predicted), torch.from_numpy(labels)
     iou = torchmetrics.multiclass_jaccard_index(*pair, num_classes=4)
     f1 = torchmetrics.multiclass_f1_score(*pair, num_classes=4, average="none")
+    precision = torchmetrics.multiclass_precision(*pair, num_classes=4, average="none")
+    recall = torchmetrics.multiclass_recall(*pair, num_classes=4, average="none")
     assert scores.miou == pytest.approx(float(iou), abs=1e-6)
     np.testing.assert_allclose(scores.f1, f1.numpy(), atol=1e-6)
+    np.testing.assert_allclose(scores.precision, precision.numpy(), atol=1e-6)
+    np.testing.assert_allclose(scores.recall, recall.numpy(), atol=1e-6)
+
+
+@given(pixels, guesses)
+def test_shares_of_the_classes_add_up_to_one(labels: np.ndarray, predicted: np.ndarray) -> None:
+    scores = Scores(confusion_matrix(labels, predicted, 3))
+    assert scores.pixels == (labels != 255).sum()
+    if scores.pixels:
+        assert scores.share.sum() == pytest.approx(1)
+        assert scores.share[1] == pytest.approx((labels == 1).sum() / scores.pixels)
+
+
+@given(pixels, guesses, pixels, guesses)
+def test_scores_of_two_parts_add_up_to_those_of_both(
+    labels: np.ndarray, predicted: np.ndarray, more_labels: np.ndarray, more_predicted: np.ndarray
+) -> None:
+    sure = np.linspace(0, 1, labels.size, dtype=np.float32).reshape(labels.shape)
+    both = np.concatenate([labels, more_labels]), np.concatenate([predicted, more_predicted])
+    whole = Scores.of(*both, np.concatenate([sure, sure[::-1]]), 3)
+    parts = Scores.of(labels, predicted, sure, 3)
+    parts += Scores.of(more_labels, more_predicted, sure[::-1], 3)
+    np.testing.assert_array_equal(parts.confusion, whole.confusion)
+    assert parts.calibration_error == pytest.approx(whole.calibration_error, nan_ok=True)
+
+
+def test_scores_that_were_not_calibrated_have_no_calibration_error() -> None:
+    plain = Scores(np.eye(2, dtype=np.int64))
+    assert np.isnan(plain.calibration_error)
+    labels = np.zeros(3, int)
+    assert (plain + Scores.of(labels, labels, np.ones(3), 2)).calibration is None
 
 
 def test_a_class_that_does_not_occur_is_left_out_of_the_mean() -> None:
@@ -65,7 +98,9 @@ def test_normalisation_is_mean_and_spread_of_valid_pixels() -> None:
     values = rng.normal(50, 7, size=(200, 200, 1)).astype(np.float32)
     values[:20] = -9999
     image = pyramid(values, nodata=-9999.0)
-    got = estimate_normalization(image, [Window(0, 0, 200, 100), Window(0, 100, 200, 100)])
+    got = estimate_normalization(
+        [(image, [Window(0, 0, 200, 100)]), (image, [Window(0, 100, 200, 100)])]
+    )
     assert got.mean[0] == pytest.approx(values[20:].mean(), abs=1e-3)
     assert got.std[0] == pytest.approx(values[20:].std(), rel=1e-3)
 
@@ -75,11 +110,13 @@ def test_local_normalisation_leaves_the_height_of_the_place_out() -> None:
     noise = np.random.default_rng(0).normal(0, 2, size=(200, 200, 1))
     image = pyramid((steps + noise).astype(np.float32))
     windows = [Window(0, 0, 100, 200), Window(100, 0, 100, 200)]
-    assert estimate_normalization(image, windows, "local").std[0] == pytest.approx(2, rel=0.05)
-    assert estimate_normalization(image, windows, "fixed").std[0] == pytest.approx(500, rel=0.05)
+    assert estimate_normalization([(image, windows)], "local").std[0] == pytest.approx(2, rel=0.05)
+    assert estimate_normalization([(image, windows)], "fixed").std[0] == pytest.approx(
+        500, rel=0.05
+    )
 
 
 def test_an_image_without_data_cannot_be_normalised() -> None:
     image = pyramid(np.full((64, 64, 1), -1, np.float32), nodata=-1.0)
     with pytest.raises(UserError, match=r"tiny\.tif"):
-        estimate_normalization(image, [image.window])
+        estimate_normalization([(image, [image.window])])

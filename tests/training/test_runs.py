@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_relay.training import ModelOptions, TrainOptions, train_model
+from napari_relay.training import ModelOptions, TrainOptions, image_data, train_model
 from relay_tokens import UserError, load_checkpoint
 from tests.training.scenes import blobs
 
@@ -14,9 +14,9 @@ MODEL = ModelOptions(
     name="squares",
     backbone_options={"embed_dim": 48, "depth": 1, "num_heads": 3},
     crop_size=64,
-    class_names=("dark", "light", "red"),
     command="napari-relay train image.tif",
 )
+NAMES = ("dark", "light", "red")
 OPTIONS = TrainOptions(steps=2, batch_size=2, evaluate_every=2, validation_crops=2, device="cpu")
 
 
@@ -31,8 +31,8 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_a_run_leaves_a_model_and_its_card(image: Path, tmp_path: Path) -> None:
-    mask = str(tmp_path / "mask.tif")
-    assert [p.step for p in train_model(image, mask, tmp_path / "out", MODEL, OPTIONS)] == [1, 2]
+    data = image_data([image], str(tmp_path / "mask.tif"), NAMES, 64, 0.2, 0)
+    assert [p.step for p in train_model(data, tmp_path / "out", MODEL, OPTIONS)] == [1, 2]
     checkpoint = load_checkpoint(tmp_path / "out")
     assert checkpoint.metadata.name == "squares"
     assert checkpoint.metadata.bands == ("red", "green", "blue")
@@ -43,7 +43,6 @@ def test_a_run_leaves_a_model_and_its_card(image: Path, tmp_path: Path) -> None:
         assert expected in card
 
 
-def test_labels_that_are_neither_recipe_nor_file_are_refused(image: Path, tmp_path: Path) -> None:
+def test_labels_that_are_neither_recipe_nor_file_are_refused(image: Path) -> None:
     with pytest.raises(UserError, match=r"nothing\.tif.*stain, slope"):
-        next(train_model(image, "nothing.tif", tmp_path / "out", MODEL, OPTIONS))
-    assert not (tmp_path / "out").exists()
+        image_data([image], "nothing.tif", NAMES, 64, 0.2, 0)

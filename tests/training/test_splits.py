@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_relay.training import ArrayLabels, split_image
-from napari_relay.training.sampling import CropSampler, ExampleReader
+from napari_relay.training import (
+    ArrayLabels,
+    ExampleReaders,
+    TrainOptions,
+    labelled_image,
+    split_image,
+)
+from napari_relay.training.sampling import CropSampler
 from relay_tokens import UserError
 from tests.training.scenes import METADATA, blobs, tiny_model
 
@@ -32,10 +38,11 @@ def test_held_out_blocks_lie_in_the_image_and_leave_room(
 def test_no_training_crop_touches_a_held_out_pixel(seed: int) -> None:
     image, labels = blobs()
     split = split_image(image.shape, 64, 0.3, seed, labels)
-    reader = ExampleReader(image, labels, tiny_model().config, METADATA)
-    sampler = CropSampler(reader, split, seed)
+    images = [labelled_image(image, labels, split)]
+    readers = ExampleReaders(images, tiny_model().config, METADATA)
+    sampler = CropSampler(readers, TrainOptions(seed=seed))
     rng = np.random.default_rng(seed)
-    windows = [sampler.window(rng) for _ in range(60)]
+    windows = [sampler.place(rng).window for _ in range(60)]
     assert not any(w.intersects(block) for w in windows for block in split.held_out)
 
 

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_relay.training import TrainOptions, TrainProgress, split_image, train
+from napari_relay.training import (
+    TrainOptions,
+    TrainProgress,
+    labelled_image,
+    split_image,
+    train,
+)
 from napari_relay.training.schedules import Schedule
 from relay_tokens import RelaySegmenter, UserError, load_checkpoint
 from tests.training.conftest import TrainedRun
@@ -20,7 +26,7 @@ OPTIONS = TrainOptions(
     steps=12, batch_size=2, evaluate_every=6, save_every=4, validation_crops=4, device="cpu"
 )
 IMAGE, LABELS = blobs()
-SPLIT = split_image(IMAGE.shape, 64, 0.2, 0, LABELS)
+IMAGES = [labelled_image(IMAGE, LABELS, split_image(IMAGE.shape, 64, 0.2, 0, LABELS))]
 
 
 def start(
@@ -28,7 +34,7 @@ def start(
 ) -> tuple[RelaySegmenter, Iterator[TrainProgress]]:
     torch.manual_seed(0)
     model = tiny_model()
-    return model, train(model, METADATA, IMAGE, LABELS, SPLIT, options, folder)
+    return model, train(model, METADATA, IMAGES, options, folder)
 
 
 def test_training_lowers_the_loss_and_beats_the_majority_class(trained_run: TrainedRun) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from napari_relay.training.datasets import archaeoscape, cityscapes, folder, gleason, urur
+from napari_relay.training.datasets import (
+    archaeoscape,
+    cityscapes,
+    folder,
+    gleason,
+    landscapes,
+    urur,
+)
 from napari_relay.training.datasets.dataset import Dataset
 from relay_tokens import UserError
 
@@ -14,6 +21,7 @@ KINDS: Mapping[str, Callable[[Path], Dataset]] = {
     cityscapes.NAME: cityscapes.open_cityscapes,
     folder.NAME: folder.open_folder,
     gleason.NAME: gleason.open_gleason,
+    landscapes.NAME: landscapes.open_landscapes,
     urur.NAME: urur.open_urur,
 }
 """What opens each kind of dataset."""

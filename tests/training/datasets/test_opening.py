@@ -7,7 +7,7 @@ import pytest
 
 from napari_relay.geometry import Window
 from napari_relay.training.datasets import dataset_names, open_dataset
-from napari_relay.training.sampling import ExampleReader
+from napari_relay.training.examples import ExampleReader
 from relay_tokens import UserError
 from tests.training.datasets import trees
 from tests.training.scenes import METADATA, tiny_model
