@@ -11,12 +11,19 @@ from napari.utils import progress
 from napari.utils.notifications import show_error
 
 from napari_relay.images import PyramidImage, open_image
-from napari_relay.samples import sample_slide, sample_terrain
+from napari_relay.samples import sample_landscape, sample_slide, sample_terrain
 from napari_relay.widgets.image_layer import image_layer_data, in_viewer
 from napari_relay.widgets.panel import RelayPanel as RelayWidget
 from relay_tokens import UserError
 
-__all__ = ["RelayWidget", "open_slide_sample", "open_terrain_sample", "read_image", "write_mask"]
+__all__ = [
+    "RelayWidget",
+    "open_landscape_sample",
+    "open_slide_sample",
+    "open_terrain_sample",
+    "read_image",
+    "write_mask",
+]
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -65,6 +72,11 @@ def open_slide_sample() -> list[LayerData]:
 def open_terrain_sample() -> list[LayerData]:
     """Open the synthetic terrain that comes with the package."""
     return [_layer(str(sample_terrain()))]
+
+
+def open_landscape_sample() -> list[LayerData]:
+    """Open the synthetic landscape that comes with the package."""
+    return [_layer(str(sample_landscape()))]
 
 
 def write_mask(path: str, data: Any, _meta: dict[str, Any]) -> list[str]:

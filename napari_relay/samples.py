@@ -15,3 +15,8 @@ def sample_slide() -> Path:
 def sample_terrain() -> Path:
     """Synthetic terrain, 768 × 768 px of 1 m (made by ``scripts/sample_terrain.py``)."""
     return _FOLDER / "synthetic-terrain.tif"
+
+
+def sample_landscape() -> Path:
+    """A synthetic landscape, 16384 × 16384 px of 0.5 m, computed when it is read."""
+    return _FOLDER / "synthetic-site.landscape"

@@ -49,6 +49,8 @@ def _facts(image: PyramidImage) -> list[tuple[str, str]]:
         ("pixel size", _pixel_size_text(image)),
         ("CRS", image.crs or "none"),
     ]
+    if image.synthetic is not None:
+        facts.append(("synthetic", image.synthetic))
     return facts if image.nodata is None else [*facts, ("nodata", f"{image.nodata:g}")]
 
 

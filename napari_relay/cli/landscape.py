@@ -14,12 +14,17 @@ from napari_relay.cli.progress import step_bar
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_relay.landscapes import WriteProgress
+    from napari_relay.landscapes import Landscape, WriteProgress
 
 
 def landscape(
     output: Annotated[
-        Path, typer.Argument(help="Folder of the three GeoTIFF files.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Folder of the three GeoTIFF files, or a file NAME.landscape from which the "
+            "pixels are computed when they are read.",
+            show_default=False,
+        ),
     ],
     size: Annotated[int, typer.Option(min=1, max=32768, help="Rows and columns, px.")] = 4096,
     seed: Annotated[int, typer.Option(min=0, help="The same seed, the same land.")] = 0,
@@ -32,14 +37,24 @@ def landscape(
 
     Its classes are decided by enclosures that no local crop shows.
     """
-    from napari_relay.landscapes import Landscape, write_landscape
+    from napari_relay.landscapes import LANDSCAPE_SUFFIX, Landscape, write_landscape_file
 
-    progress = write_landscape(Landscape(seed, (size, size), scale), output)
+    land = Landscape(seed, (size, size), scale)
+    if output.suffix.lower() == LANDSCAPE_SUFFIX:
+        write_landscape_file(land, output)
+    else:
+        _write_files(land, output)
+    Console(highlight=False).print(f"Wrote {output}", markup=False, soft_wrap=True)
+
+
+def _write_files(land: Landscape, folder: Path) -> None:
+    """Write the GeoTIFF files, and show how far it is."""
+    from napari_relay.landscapes import write_landscape
+
     with (
         step_bar("Writing the landscape", "tiles") as bar,
         # What is not whole is removed before anything else is said.
-        closing(cast("Generator[WriteProgress]", progress)),
+        closing(cast("Generator[WriteProgress]", write_landscape(land, folder))) as progress,
     ):
         for state in progress:
             bar.show(state.done, state.total)
-    Console(highlight=False).print(f"Wrote {output}", markup=False, soft_wrap=True)

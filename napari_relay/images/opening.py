@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_relay.images.cache import built, copied_source, with_all_levels
 from napari_relay.images.gdal_raster import TIFF_DRIVERS, gdal_suffixes, open_gdal_raster
+from napari_relay.images.landscape import open_landscape
 from napari_relay.images.level_folder import CachePlace
 from napari_relay.images.limits import check_size, plausible, with_pixel_size
 from napari_relay.images.ome_zarr import metadata_file, open_ome_zarr
@@ -17,6 +18,7 @@ from napari_relay.images.raster import is_raster, open_raster
 from napari_relay.images.slide import dicom_file, is_slide, open_slide
 from napari_relay.images.source import ImageSource
 from napari_relay.images.tiff import NotUnderstoodError, open_tiff
+from napari_relay.landscapes import LANDSCAPE_SUFFIX
 from relay_tokens import UserError
 
 TIFF_SUFFIXES = (".svs", ".tif", ".tiff", ".btf", ".tf8", ".ndpi", ".scn", ".bif", ".qptiff")
@@ -35,7 +37,8 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 def image_suffixes() -> tuple[str, ...]:
     """Suffixes of what :func:`open_image` can open, in lower case, with the dot."""
-    return (*TIFF_SUFFIXES, *RASTER_SUFFIXES, ZARR_SUFFIX, *SLIDE_SUFFIXES, *gdal_suffixes())
+    files = (*TIFF_SUFFIXES, *RASTER_SUFFIXES, *SLIDE_SUFFIXES, *gdal_suffixes())
+    return (*files, ZARR_SUFFIX, LANDSCAPE_SUFFIX)
 
 
 def open_image(
@@ -122,6 +125,8 @@ def _source(path: Path) -> ImageSource:
         raise UserError(
             f"{path} is of a format that cannot be opened; convert it to one of {known}."
         )
+    if suffix == LANDSCAPE_SUFFIX:
+        return open_landscape(path)
     if suffix in SLIDE_SUFFIXES:  # an MRXS file itself is a JPEG picture of the label
         return open_slide(path)
     if is_raster(start):

@@ -67,6 +67,9 @@ class PyramidImage:
     build: LevelBuild | None = field(default=None, repr=False)
     """What builds the levels that are not there yet, or None if all are. Where
     a level is not built yet, its pixels are not valid."""
+    synthetic: str | None = None
+    """What the pixels are computed from, which tells the image from others; None
+    for pixels that lie in a file."""
 
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.factors) or self.factors[0] != 1:

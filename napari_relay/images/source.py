@@ -66,6 +66,8 @@ class ImageSource:
     """What is known to be damaged."""
     build: LevelBuild | None = None
     """What builds the levels that are not there yet, or None if all are."""
+    synthetic: str | None = None
+    """As in :class:`~napari_relay.images.pyramid.PyramidImage`."""
 
     def image(self) -> PyramidImage:
         """The image with these levels, read through a cache of decoded chunks."""
@@ -84,6 +86,7 @@ class ImageSource:
             notes=self.notes,
             damage=self.damage,
             build=self.build,
+            synthetic=self.synthetic,
         )
 
     def _cached(self) -> tuple[PixelArray, ...]:

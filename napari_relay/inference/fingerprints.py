@@ -32,8 +32,12 @@ def image_fingerprint(image: PyramidImage) -> str:
     It covers shape, bands, data type, the file's size (for a stack the sizes of
     all files, and the grid, which is not in them) and nine small places of the
     coarsest level; the path and the time are left out, so that an image may be
-    moved.
+    moved. Of a synthetic image it covers what it is computed from in place of the
+    file and the pixels, whose last bits another machine may compute otherwise.
     """
+    if image.synthetic is not None:
+        known = (image.shape, image.factors, image.bands, image.synthetic)
+        return hashlib.sha256(repr(known).encode()).hexdigest()[:_LENGTH]
     sizes = [path.stat().st_size if path.is_file() else None for path in image.sources]
     described: tuple[object, ...] = (image.shape, image.factors, image.bands, image.dtype.str)
     described += (sizes, image.crs, image.affine) if image.stacked else (sizes[0],)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_relay.landscapes.drawn_once import drawn_once
 from napari_relay.landscapes.features import Feature, FeatureKind
 from napari_relay.landscapes.grid import Field
 from napari_relay.landscapes.moats import Moats
@@ -42,7 +43,8 @@ SITE_CLASSES = {
 """Class of a feature inside an enclosure; outside it is background."""
 
 
-class PlacedFeature(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class PlacedFeature:
     """A feature on a grid."""
 
     feature: Feature
@@ -53,6 +55,11 @@ class PlacedFeature(NamedTuple):
     """Rows and columns of the grid that it may reach."""
     radius: Field
     """Distance from its middle in radii, on that part."""
+
+    @drawn_once
+    def cover(self) -> Field:
+        """How much of each point it hides of the ground, 0 ... 1, on that part."""
+        return self.feature.cover(self.radius)
 
 
 def draw_labels(
@@ -75,9 +82,9 @@ def draw_labels(
         ``(rows, cols)`` values of :class:`LandscapeClass`.
     """
     labels = np.where(moats.water > 0.5, np.uint8(LandscapeClass.HYDROLOGY), np.uint8(0))
-    for feature, is_site, part, radius in placed:
-        if is_site:
-            labels[part][radius < 1] = SITE_CLASSES[feature.kind]
+    for made in placed:
+        if made.is_site:
+            labels[made.part][made.radius < 1] = SITE_CLASSES[made.feature.kind]
     for cover in natural:
         labels[cover > 0.5] = LandscapeClass.BACKGROUND
     return labels

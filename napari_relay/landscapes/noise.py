@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from napari_relay.landscapes.grid import Field, SampleGrid
 
@@ -68,10 +70,10 @@ def smooth_noise(grid: SampleGrid, key: int, spacing: float) -> Field:
     """
     if spacing < FINEST * grid.step:
         return grid.zeros()
-    down, rows = _spline(grid.rows, spacing)
-    across, cols = _spline(grid.cols, spacing)
-    values = np.float32(GAIN) * (2 * hashed(key, rows[:, None], cols[None, :]) - 1)
-    return np.asarray(down @ (values @ across.T), np.float32)
+    down, rows = _spline(grid.rows.tobytes(), spacing)
+    across, cols = _spline(grid.cols.tobytes(), spacing)
+    values = np.float32(GAIN) * (2 * hashed(key, rows[None, :], cols[:, None]) - 1)
+    return np.asarray(down @ (across @ values).T, np.float32)
 
 
 def layered_noise(grid: SampleGrid, key: int, amplitudes: Mapping[float, float]) -> Field:
@@ -89,17 +91,29 @@ def smooth_step(values: Field, low: float, high: float) -> Field:
     return rise
 
 
-def _spline(places: NDArray[np.float64], spacing: float) -> tuple[Field, NDArray[np.int64]]:
-    """Weights ``(place, lattice point)`` of a cubic B-spline, and the lattice points."""
-    scaled = places / spacing
+@lru_cache(maxsize=96)
+def _spline(places: bytes, spacing: float) -> tuple[csr_array, NDArray[np.int64]]:
+    """Weights ``(place, lattice point)`` of a cubic B-spline, and the lattice points.
+
+    Sparse, and kept: the places of a tile are those of all tiles beside it, and
+    dense products of this size spend more in waking BLAS's threads than in computing.
+
+    Parameters
+    ----------
+    places
+        Plan coordinates, rising, as the bytes of a float64 array.
+    spacing
+        Plan units between lattice points.
+    """
+    scaled = np.frombuffer(places) / spacing
     whole = np.floor(scaled)
     t = (scaled - whole).astype(np.float32)
     first = whole.astype(np.int64) - 1
     points = np.arange(first[0], first[-1] + 4)
-    weights = np.zeros((len(places), len(points)), np.float32)
-    nearest = np.arange(len(places)) * len(points) + (first - first[0])
     square, rest = t * t, 1 - t
     parts = (rest**3, 4 - 3 * square * (2 - t), 4 - 3 * rest**2 * (2 - rest), square * t)
-    for k, part in enumerate(parts):
-        weights.put(nearest + k, part / 6)
-    return weights, points
+    weights = np.stack([part / 6 for part in parts], axis=1)
+    nearest = ((first - first[0])[:, None] + np.arange(4)).astype(np.int32)
+    starts = np.arange(0, weights.size + 1, 4, dtype=np.int32)
+    shape = (len(t), len(points))
+    return csr_array((weights.ravel(), nearest.ravel(), starts), shape=shape), points

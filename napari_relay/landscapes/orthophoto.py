@@ -89,8 +89,8 @@ class Orthophoto:
 
     def paint_features(self, placed: Iterable[PlacedFeature], shrubs: Field) -> None:
         """Paint mounds, basins and platforms."""
-        for feature, _, part, radius in placed:
-            cover = feature.cover(radius)
+        for made in placed:
+            feature, part, radius, cover = made.feature, made.part, made.radius, made.cover
             if feature.kind is FeatureKind.BASIN:
                 self.paint(LATERITE, 0.4 * np.maximum(1 - np.abs(radius - 1.1) / 0.15, 0), part)
                 self.paint(WATER, cover, part, 10 * feature.tone + shrubs[part])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_relay.landscapes.drawn_once import drawn_once
 from napari_relay.landscapes.features import FeatureKind
 from napari_relay.landscapes.fields import RiceFields, draw_fields
 from napari_relay.landscapes.grid import Field, SampleGrid
@@ -33,6 +33,9 @@ METRES = 0.5
 """Side of a pixel at scale 1: metres in a plan unit."""
 OUTREACH = 16.0
 """Plan units by which the slopes of features may reach out of their core."""
+COARSEST_FEATURES = 8.0
+"""Plan units between points beyond which features, 42 to 84 across, are left out: they
+would be specks, and thousands of them to draw."""
 PRECISION = 512.0
 """Elevation is rounded to a 512th of a metre: finer than a laser measures."""
 
@@ -46,10 +49,12 @@ class Scene:
     seed: int
     """Of the landscape."""
 
-    @cached_property
+    @drawn_once
     def placed(self) -> list[PlacedFeature]:
-        """Features that meet the grid."""
-        found = []
+        """Features that meet the grid, unless its points are too far apart to show them."""
+        found: list[PlacedFeature] = []
+        if self.grid.step > COARSEST_FEATURES:
+            return found
         unevenness = self._noise("outlines", 26.0)
         for block in SitePlan(self.seed).blocks(self.grid.area):
             for feature in block.features(self.grid.area.grown(OUTREACH)):
@@ -59,37 +64,37 @@ class Scene:
                     found.append(PlacedFeature(feature, block.is_site, part, radius))
         return found
 
-    @cached_property
+    @drawn_once
     def moats(self) -> Moats:
         """Moats, canals and banks."""
         return draw_moats(self.grid, SitePlan(self.seed), self._noise("edges", 34.0))
 
-    @cached_property
+    @drawn_once
     def waterways(self) -> Waterways:
         """Rivers and brooks."""
         return draw_waterways(self.grid, self.seed)
 
-    @cached_property
+    @drawn_once
     def roads(self) -> Roads:
         """Roads."""
         return draw_roads(self.grid, self.seed)
 
-    @cached_property
+    @drawn_once
     def fields(self) -> RiceFields:
         """Rice fields."""
         return draw_fields(self.grid, self.seed)
 
-    @cached_property
+    @drawn_once
     def vegetation(self) -> Vegetation:
         """Forest."""
         return draw_vegetation(self.grid, self.seed)
 
-    @cached_property
+    @drawn_once
     def labels(self) -> NDArray[np.uint8]:
         """Class of each point, ``(rows, cols)``."""
         return draw_labels(self.placed, self.moats, (self.waterways.river, self.roads.cover))
 
-    @cached_property
+    @drawn_once
     def elevation(self) -> Field:
         """Metres above the sea, ``(rows, cols)``."""
         rough = rough_relief(self.grid, self.seed) + self.vegetation.residue
@@ -100,24 +105,24 @@ class Scene:
         rounded: Field = np.round(ground * np.float32(PRECISION)) / np.float32(PRECISION)
         return rounded
 
-    @cached_property
+    @drawn_once
     def water(self) -> Field:
         """0 ... 1: how much of a point is open water, whose surface is smooth."""
         water = np.maximum(self.moats.water, self.waterways.river)
-        for feature, _, part, radius in self.placed:
-            if feature.kind is FeatureKind.BASIN:
-                np.maximum(water[part], feature.cover(radius), out=water[part])
+        for made in self.placed:
+            if made.feature.kind is FeatureKind.BASIN:
+                np.maximum(water[made.part], made.cover, out=water[made.part])
         return water
 
-    @cached_property
+    @drawn_once
     def built(self) -> Field:
         """0 ... 1: how much of a point is dug, heaped up or stony: no field, no forest."""
         built = np.maximum(self.moats.bank, self.moats.water)
-        for feature, _, part, radius in self.placed:
-            np.maximum(built[part], feature.cover(radius), out=built[part])
+        for made in self.placed:
+            np.maximum(built[made.part], made.cover, out=built[made.part])
         return built
 
-    @cached_property
+    @drawn_once
     def photograph(self) -> NDArray[np.uint8]:
         """Red, green and blue, ``(rows, cols, 3)``."""
         photo, plants, ways = Orthophoto(self.grid.shape), self.vegetation, self.waterways
@@ -135,8 +140,8 @@ class Scene:
     def _raised(self) -> Field:
         """Metres by which moats, banks and features raise or lower the ground."""
         raised = self.moats.rise
-        for feature, _, part, radius in self.placed:
-            raised[part] += feature.rise(radius)
+        for made in self.placed:
+            raised[made.part] += made.feature.rise(made.radius)
         return raised
 
     def _dryness(self) -> Field:

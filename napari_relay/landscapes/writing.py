@@ -15,7 +15,7 @@ import numpy as np
 from napari_relay.geometry import TileGrid, Window
 from napari_relay.landscapes.labels import LANDSCAPE_CLASSES
 from napari_relay.landscapes.landscape import Landscape, LandscapePatch
-from napari_relay.landscapes.pyramid import CRS, SMALLEST_SIDE, landscape_affine
+from napari_relay.landscapes.placement import CRS, landscape_affine, level_factors
 from relay_tokens import IGNORE_INDEX, UserError
 
 if TYPE_CHECKING:
@@ -179,8 +179,6 @@ def _write_tile(files: list[DatasetWriter], patch: LandscapePatch, window: Windo
 def _build_levels(files: list[DatasetWriter], landscape: Landscape) -> None:
     from rasterio.enums import Resampling
 
-    factors = [2]
-    while max(landscape.size) > SMALLEST_SIDE * factors[-1]:
-        factors.append(2 * factors[-1])
+    factors = level_factors(landscape)[1:] or [2]
     for opened, file in zip(files, FILES, strict=True):
         opened.build_overviews(factors, Resampling[file.resampling])

@@ -12,7 +12,13 @@ from typer.testing import CliRunner
 from napari_relay.cli.landscape import landscape as command
 from napari_relay.images import open_image
 from napari_relay.images.halving import halve
-from napari_relay.landscapes import LANDSCAPE_CLASSES, Landscape, WriteProgress, write_landscape
+from napari_relay.landscapes import (
+    LANDSCAPE_CLASSES,
+    Landscape,
+    WriteProgress,
+    read_landscape_file,
+    write_landscape,
+)
 from napari_relay.training.mask_labels import MaskLabels
 from relay_tokens import UserError
 
@@ -121,3 +127,15 @@ def test_the_command_writes_the_same_land(tmp_path, written):
         own = file.read(1)
     with rasterio.open(written / "labels.tif") as file:
         np.testing.assert_array_equal(own, file.read(1)[:300, :300])
+
+
+def test_the_command_writes_a_file_to_compute_from(tmp_path):
+    app = typer.Typer()
+    app.command()(command)
+    path = tmp_path / "land.landscape"
+    words = [str(path), "--size", "16384", "--seed", "7"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert f"Wrote {path}" in result.stdout
+    assert read_landscape_file(path) == Landscape(7, (16384, 16384))
+    assert path.stat().st_size < 100

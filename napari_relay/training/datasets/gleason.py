@@ -11,10 +11,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from napari_relay.tissues.labels import GLEASON_CLASSES
 from napari_relay.training.datasets.dataset import RGB, SPLITS, Dataset, Sample, Split
 from napari_relay.training.datasets.layout import listed, not_laid_out
 from napari_relay.training.datasets.majority_map import ExpertMaps
-from relay_tokens import ClassSchema, SegmentationClass, UserError
+from relay_tokens import UserError
 
 NAME = "gleason"
 LAYOUT = (
@@ -22,13 +23,6 @@ LAYOUT = (
     "'MapsN_T/slideXXX_coreYYY_classimg_nonconvex.png' for the experts N = 1 to 6"
 )
 MAP_END = "_classimg_nonconvex.png"
-CLASSES = (
-    ("benign", "#009e73"),
-    ("grade 3", "#f0e442"),
-    ("grade 4", "#e69f00"),
-    ("grade 5", "#d55e00"),
-)
-"""Name and colour."""
 VALUES: Mapping[int, int] = {0: 0, 1: 0, 2: 0, 6: 0, 3: 1, 4: 2, 5: 3}
 """Class of each value of a map; 0, 1, 2 and 6 all mean that there is no cancer."""
 TEST_SLIDE = 7
@@ -60,7 +54,7 @@ def open_gleason(folder: Path) -> Dataset:
     return Dataset(
         name=NAME,
         folder=folder,
-        classes=ClassSchema(tuple(SegmentationClass(*entry) for entry in CLASSES)),
+        classes=GLEASON_CLASSES,
         bands=RGB,
         samples=tuple(sorted(samples, key=lambda s: (SPLITS.index(s.split), s.name))),
         source="Gleason 2019 (Nir et al., 2018), majority of the experts",

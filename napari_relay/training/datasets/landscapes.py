@@ -43,7 +43,7 @@ def open_landscapes(folder: Path) -> Dataset:
         classes=LANDSCAPE_CLASSES,
         bands=BANDS,
         samples=samples,
-        source="synthetic, made by napari-relay landscape",
+        source="synthetic land that `napari-relay landscape` computed",
     )
 
 

@@ -1,4 +1,4 @@
-"""A landscape as an image and its labels, without any file."""
+"""Landscapes: images that are computed when they are read."""
 
 from __future__ import annotations
 
@@ -12,22 +12,16 @@ from napari_relay.geometry import Window
 from napari_relay.images.halving import halve
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.images.source import ImageSource, Placement
-from napari_relay.landscapes.labels import LANDSCAPE_CLASSES
-from napari_relay.landscapes.landscape import TILE, Landscape, overlap, tiles_in
-from relay_tokens import IGNORE_INDEX, ClassSchema
+from napari_relay.landscapes import LANDSCAPE_SUFFIX, Landscape, read_landscape_file
+from napari_relay.landscapes.landscape import TILE, overlap, tiles_in
+from napari_relay.landscapes.placement import CRS, landscape_affine, level_factors
 
 BANDS = ("red", "green", "blue", "elevation")
 """Of a landscape's image; colours 0 to 255, elevation in metres."""
-CRS = "EPSG:32648"
-"""UTM zone 48 north: Cambodia."""
-CORNER = (370_000.0, 1_490_000.0)
-"""Easting and northing of the upper-left corner of every landscape, in metres."""
-FINEST_SAMPLES = 4
+COARSEST_MEAN = 4
+"""Factor up to which a pixel of a level is the mean of all the pixels under it."""
+COARSE_SAMPLES = 2
 """Samples along a side of a pixel of a coarser level."""
-SMALLEST_SIDE = 512
-"""The coarsest level is the first one that is no larger."""
-
-_CHUNK = (2 * TILE, 2 * TILE)
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class LandscapeLevel:
     """One level of a landscape, ``(y, x, band)``, computed where it is read.
 
     A pixel is the mean of the level-0 pixels under it up to a factor of 4, and
-    beyond of 4 × 4 samples spread over it, from which what is finer than their
+    beyond of 2 × 2 samples spread over it, from which what is finer than their
     distance was left out.
     """
 
@@ -73,7 +67,7 @@ class LandscapeLevel:
 
     @property
     def _samples(self) -> int:
-        return min(self.factor, FINEST_SAMPLES)
+        return self.factor if self.factor <= COARSEST_MEAN else COARSE_SAMPLES
 
     def _tile(self, tile: tuple[int, int]) -> NDArray[np.float32]:
         """The pixels over one tile of samples, none from beyond the landscape's edge."""
@@ -88,49 +82,34 @@ class LandscapeLevel:
         return pixels
 
 
-@dataclass(frozen=True)
-class LandscapeLabels:
-    """The classes of a landscape as a label source for training."""
+def open_landscape(path: Path) -> ImageSource:
+    """Read which landscape a ``.landscape`` file stands for.
 
-    landscape: Landscape
-    """Whose classes."""
-
-    @property
-    def classes(self) -> ClassSchema:
-        """What the label values mean."""
-        return LANDSCAPE_CLASSES
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
-        """Compute ``(height, width)`` classes; 255 outside the landscape."""
-        labels = np.full((window.height, window.width), IGNORE_INDEX, dtype=np.uint8)
-        inside = window.intersection(self.landscape.window)
-        if inside.area:
-            moved = Window(inside.y0 - window.y0, inside.x0 - window.x0, *inside[2:])
-            labels[moved.slices] = self.landscape.read_labels(inside)
-        return labels
+    Raises
+    ------
+    UserError
+        When the file holds anything else.
+    """
+    return _source(read_landscape_file(path), path)
 
 
 def landscape_image(landscape: Landscape) -> PyramidImage:
-    """Open a landscape as an image of :data:`BANDS` in float32.
+    """Make a landscape an image of :data:`BANDS` in float32, without any file.
 
     Levels halve until both sides are at most 512 pixels (see
     :class:`LandscapeLevel`); what was computed last is kept, within bounds.
     """
-    factors = [1]
-    while max(landscape.size) > SMALLEST_SIDE * factors[-1]:
-        factors.append(2 * factors[-1])
-    side = landscape.pixel_size
+    return _source(landscape, Path(f"landscape-{landscape.seed}{LANDSCAPE_SUFFIX}")).image()
+
+
+def _source(landscape: Landscape, path: Path) -> ImageSource:
+    factors, side = level_factors(landscape), landscape.pixel_size
     return ImageSource(
-        path=Path(f"landscape-{landscape.seed}"),
+        path=path,
         arrays=tuple(LandscapeLevel(landscape, factor) for factor in factors),
-        chunks=(_CHUNK,) * len(factors),
+        chunks=((TILE, TILE),) * len(factors),
         factors=tuple(map(float, factors)),
         bands=BANDS,
         placement=Placement((side, side), "m", CRS, landscape_affine(landscape)),
-    ).image()
-
-
-def landscape_affine(landscape: Landscape) -> tuple[float, float, float, float, float, float]:
-    """Affine of a landscape's pixel corners in :data:`CRS`, as images have it."""
-    side = landscape.pixel_size
-    return side, 0.0, CORNER[0], 0.0, -side, CORNER[1]
+        synthetic=f"landscape, seed {landscape.seed}, scale {landscape.scale:g}",
+    )
