@@ -12,11 +12,14 @@ import typer
 
 from napari_relay import __version__
 from napari_relay.cli.desktop import app, demo
+from napari_relay.cli.evaluation import evaluate
 from napari_relay.cli.group import RelayGroup
 from napari_relay.cli.image import info
 from napari_relay.cli.landscape import landscape
 from napari_relay.cli.prediction import predict
+from napari_relay.cli.tissue import tissue
 from napari_relay.cli.training import train
+from napari_relay.cli.tuning import tune
 from napari_relay.cli.zoo import models
 
 __all__ = ["cli", "main"]
@@ -26,8 +29,11 @@ EXAMPLES: dict[Callable[..., None], str] = {
     demo: "demo --screenshot demo.png",
     predict: "predict slide.svs --model tissue-vit-tiny --output mask.tif",
     train: "train slide.svs --labels stain --name my-tissue --output runs/my-tissue",
+    tune: "tune slide.svs --labels stain --output tuned",
+    evaluate: "evaluate tissue-vit-tiny folder:my-slides --output report",
     models: "models",
     landscape: "landscape land --size 4096 --seed 1",
+    tissue: "tissue cores --cores 12 --seed 1",
     info: "info terrain.tif",
 }
 """The commands, in the order of the help, each with an example."""

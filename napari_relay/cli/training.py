@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from napari_relay.cli.group import INTERRUPTED, say_error
-from napari_relay.cli.progress import step_bar
+from napari_relay.cli.interrupting import between_steps
+from napari_relay.cli.labelled_data import (
+    HeldOut,
+    labelled_data,
+    parse_options,
+)
+from napari_relay.cli.progress import StepBar, step_bar
+from napari_relay.cli.together import (
+    LOST,
+    follow_starter,
+    is_first,
+    is_followed,
+    is_started_together,
+    run_together,
+)
 
 if TYPE_CHECKING:
     from napari_relay.training.training import TrainProgress
-    from napari_relay.training.training_data import TrainingData
-
-
-def _parse_options(text: str) -> dict[str, Any]:
-    """Read a JSON object."""
-    try:
-        options = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not JSON ({error}).") from error
-    if not isinstance(options, dict):
-        raise typer.BadParameter(f'{text!r} is not a JSON object such as {{"depth": 6}}.')
-    return options
 
 
 def train(
@@ -71,6 +73,9 @@ def train(
     accumulate: Annotated[
         int, typer.Option(min=1, help="Parts a batch is computed in, to save memory.")
     ] = 1,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Devices of this machine that share every batch.")
+    ] = 1,
     learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
     schedule: Annotated[
         Literal["plateau", "cosine"], typer.Option(help="Of the learning rate.")
@@ -92,7 +97,7 @@ def train(
     backbone: Annotated[str, typer.Option(help="A timm model.")] = "vit_tiny_patch16_224",
     backbone_options: Annotated[
         dict[str, Any],
-        typer.Option(parser=_parse_options, metavar="JSON", help="More for timm's create_model."),
+        typer.Option(parser=parse_options, metavar="JSON", help="More for timm's create_model."),
     ] = '{"depth": 6}',  # type: ignore[assignment]  # typer parses defaults, too
     crop_size: Annotated[int, typer.Option(help="Side of both crops, px.")] = 256,
     context_factor: Annotated[
@@ -117,6 +122,10 @@ def train(
 
     After Ctrl-C, or when it was killed, the same command goes on where it was.
     """
+    if devices > 1 and not is_started_together():
+        again = [sys.executable, "-m", "napari_relay.cli", *sys.argv[1:]]
+        raise typer.Exit(run_together(devices, again))
+    follow_starter()
     from napari_relay.training.options import TrainOptions
     from napari_relay.training.runs import ModelOptions, train_model
 
@@ -134,6 +143,7 @@ def train(
         steps=steps,
         batch_size=batch_size,
         accumulate=accumulate,
+        devices=devices,
         learning_rate=learning_rate,
         schedule=schedule,
         early_stopping=early_stopping,
@@ -146,66 +156,50 @@ def train(
         device=device,
         precision=precision,
     )
-    places = _Held(crop_size, held_out, seed)
-    found = _from_dataset(data, images, labels, classes, places)
-    found = found or _from_image(images, labels, classes, places)
+    held = HeldOut(crop_size, held_out, seed)
+    found = labelled_data(images, labels, data, classes, held)
     _follow(train_model(found, output, model, options), name, output)
-    _show_scores(output)
-
-
-class _Held(NamedTuple):
-    """What is kept for scores."""
-
-    crop_size: int
-    """Side of a local crop, in pixels."""
-    share: float
-    """Of the image or the dataset."""
-    seed: int
-    """Of the choice."""
-
-
-def _from_dataset(
-    data: str | None, images: list[Path] | None, labels: str | None, classes: str, held: _Held
-) -> TrainingData | None:
-    """Open the dataset; None when an image is to be trained on."""
-    from napari_relay.training.datasets import open_dataset
-    from napari_relay.training.training_data import dataset_data
-
-    if data is None:
-        return None
-    if images or labels or classes:
-        raise typer.BadParameter("a dataset has its own images, labels and classes.")
-    dataset = open_dataset(data)
-    for note in dataset.notes:
-        Console(stderr=True, highlight=False).print(note, markup=False, soft_wrap=True)
-    return dataset_data(dataset, *held)
-
-
-def _from_image(
-    images: list[Path] | None, labels: str | None, classes: str, held: _Held
-) -> TrainingData:
-    from napari_relay.training.training_data import image_data
-
-    if not images or labels is None:
-        raise typer.BadParameter("name an image and its --labels, or a dataset with --data.")
-    names = tuple(part.strip() for part in classes.split(",") if part.strip())
-    return image_data(images, labels, names, *held)
+    if is_first():
+        _show_scores(output)
 
 
 def _follow(progress: Iterator[TrainProgress], name: str, output: Path) -> None:
+    from napari_relay.training.fabric import LostProcessError
+
     try:
         with (
-            step_bar(f"Training {name}", "steps") as bar,
+            step_bar(f"Training {name}", "steps") if is_first() else nullcontext() as bar,
             # What is done is saved before anything else is said.
             closing(cast("Generator[TrainProgress]", progress)),
         ):
-            for state in progress:
-                bar.show(state.step, state.steps, _note(state))
+            _show_steps(progress, bar)
     except KeyboardInterrupt as error:
         say_error(
             f"Stopped; what was learnt is kept in {output}; run the same command again to go on."
         )
         raise typer.Exit(INTERRUPTED) from error
+    except LostProcessError as error:
+        if is_followed():
+            raise typer.Exit(LOST) from error
+        raise
+
+
+def _show_steps(progress: Iterator[TrainProgress], bar: StepBar | None) -> None:
+    # Nothing is lost before the first step: there Ctrl-C stops at once.
+    for state in islice(progress, 1):
+        _show_step(state, bar)
+    with between_steps() as wish:
+        for state in progress:
+            _show_step(state, bar)
+            wish.check()
+
+
+def _show_step(state: TrainProgress, bar: StepBar | None) -> None:
+    if bar is None:
+        return
+    bar.show(state.step, state.steps, _note(state))
+    for note in state.notes:
+        bar.say(note)
 
 
 def _note(state: TrainProgress) -> str:

@@ -51,7 +51,7 @@ class Calibration:
         return cls(
             np.bincount(bins, minlength=BINS),
             np.bincount(right, minlength=BINS),
-            np.bincount(bins, weights=sure, minlength=BINS),
+            np.bincount(bins, weights=sure, minlength=BINS).astype(np.float64),
         )
 
     def __add__(self, other: Calibration) -> Calibration:
@@ -99,4 +99,6 @@ def _edges() -> NDArray[np.float64]:
 def _mean(
     total: NDArray[np.float64] | NDArray[np.int64], count: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    empty = np.full(len(count), np.nan)
+    mean: NDArray[np.float64] = np.divide(total, count, out=empty, where=count > 0)
+    return mean

@@ -24,7 +24,7 @@ def model_card(config: RelayConfig, metadata: ModelMetadata, parameters: int) ->
         _what(config, metadata, parameters),
         "## Classes\n\n" + "\n".join(f"- {name}" for name in metadata.classes.names),
         "## Training\n\n" + _training(record),
-        "## Scores on held-out blocks\n\n" + _scores(record.get("held_out", {})),
+        *_score_sections(record),
         "## Limits\n\n" + str(record.get("limits", "Not examined.")),
         "## Licence\n\n" + str(record.get("licence", "Not stated.")),
     ]
@@ -52,9 +52,10 @@ def _options(options: Mapping[str, Any]) -> str:
 def _training(record: Mapping[str, Any]) -> str:
     options = record.get("options", {})
     rows = {
-        "Image": record.get("image"),
+        "Data": record.get("image"),
         "Labels": record.get("labels"),
         "Command": f"`{record['command']}`" if record.get("command") else None,
+        "All commands, data included": record.get("repeat"),
         "Steps": f"best after {record.get('steps')} of {options.get('steps')}, "
         f"batches of {options.get('batch_size')} crop pairs",
         "Learning rate": f"{options.get('learning_rate')}, {options.get('schedule')}",
@@ -65,17 +66,43 @@ def _training(record: Mapping[str, Any]) -> str:
     return "\n".join(f"- {name}: {value}" for name, value in rows.items() if value is not None)
 
 
-def _scores(scores: Mapping[str, Any]) -> str:
-    if not scores:
-        return "Not measured."
-    lines = ["| class | IoU |", "| --- | --- |"]
-    for name, iou in scores["iou"].items():
-        lines.append(f"| {name} | {'does not occur' if iou is None else f'{iou:.3f}'} |")
-    lines.append(f"| **mIoU** | **{scores['miou']:.3f}** |")
-    note = (
-        f"Pixel accuracy {scores['accuracy']:.3f} over {scores['pixels']:,} labelled pixels of "
-        "blocks that no training crop touched. The scores compare with the labels named above; "
-        "they say how well the model learnt those, not how right those are. The same blocks "
-        "chose the best step."
-    )
-    return "\n".join(lines) + "\n\n" + note
+def _score_sections(record: Mapping[str, Any]) -> list[str]:
+    """Scores on what chose the best step, and on what nothing was chosen by."""
+    baseline = record.get("baseline", {})
+    held_out, test = record.get("held_out", {}), record.get("test", {})
+    sections = []
+    if test:
+        sections.append(
+            "## Scores on test data\n\n"
+            + _table(test, baseline.get("test", {}))
+            + f"\n\nOver {test['pixels']:,} pixels of {test['data']}; pixel accuracy "
+            f"{test['accuracy']:.3f}. Nothing was chosen by them."
+        )
+    where = record.get("measured_on", "blocks that no training crop touched")
+    text = _table(held_out, baseline.get("held_out", {})) if held_out else "Not measured."
+    if held_out:
+        text += (
+            f"\n\nPixel accuracy {held_out['accuracy']:.3f} over {held_out['pixels']:,} labelled "
+            f"pixels of {where}, by which the best step was chosen. The scores compare with the "
+            "labels named above; they say how well the model learnt those, not how right those are."
+        )
+    return [*sections, "## Scores on held-out data\n\n" + text]
+
+
+def _table(scores: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    """IoU of each class, beside that of the single-scale baseline where it is known."""
+    columns = [("IoU", scores)]
+    if baseline:
+        columns.append(("single-scale baseline", baseline))
+    lines = [
+        "| class | " + " | ".join(heading for heading, _ in columns) + " |",
+        "| --- |" + " --- |" * len(columns),
+    ]
+    for name in scores["iou"]:
+        lines.append(f"| {name} | " + " | ".join(_iou(c["iou"][name]) for _, c in columns) + " |")
+    means = " | ".join(f"**{column['miou']:.3f}**" for _, column in columns)
+    return "\n".join([*lines, f"| **mIoU** | {means} |"])
+
+
+def _iou(value: float | None) -> str:
+    return "does not occur" if value is None else f"{value:.3f}"

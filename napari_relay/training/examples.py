@@ -68,10 +68,10 @@ class ExampleReader:
         labels = nearest(self.labels.read(window), self.config.crop_size)
         return Example(crops, np.where(crops.valid, labels, IGNORE_INDEX).astype(np.uint8))
 
-    @property
-    def has_colors(self) -> bool:
-        """Whether the bands are red, green and blue, whose balance may vary."""
-        return tuple(name.lower() for name in self.metadata.bands[:3]) == COLOR_BANDS
+
+def has_colors(bands: Sequence[str]) -> bool:
+    """Whether the bands are red, green and blue, whose balance may vary."""
+    return tuple(name.lower() for name in bands[:3]) == COLOR_BANDS
 
 
 def nearest(labels: Labels, size: int) -> Labels:

@@ -19,6 +19,8 @@ class TrainOptions:
     """Crop pairs in a batch, of all processes together."""
     accumulate: int = 1
     """Parts a batch is computed in, one after the other, for devices of little memory."""
+    devices: int = 1
+    """Processes on this machine, each with a device of its own, that share every batch."""
     learning_rate: float = 1e-3
     """Of AdamW, after the warm-up."""
     weight_decay: float = 0.01
@@ -51,6 +53,8 @@ class TrainOptions:
     """Strength of the colour augmentation of red, green and blue."""
     scale_jitter: float = 2.0
     """A crop shows up to so many times the ground, or so many times less; 1: as it is."""
+    plots: bool = True
+    """Whether pictures of the run are drawn at its end, where matplotlib is installed."""
     seed: int = 0
     """Of crops and augmentations."""
     device: str = "auto"
@@ -59,7 +63,14 @@ class TrainOptions:
     """Number format of the forward pass; ``auto``: bfloat16 on CUDA, else float32."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "evaluate_every", "save_every", "validation_crops"):
+        for name in (
+            "steps",
+            "batch_size",
+            "devices",
+            "evaluate_every",
+            "save_every",
+            "validation_crops",
+        ):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         for name, least, most in (("class_balance", 0, 1), ("scale_jitter", 1, 4)):
@@ -67,10 +78,13 @@ class TrainOptions:
                 raise UserError(f"{name} is {getattr(self, name)}; choose {least} to {most}.")
         if self.learning_rate <= 0:
             raise UserError(f"learning_rate is {self.learning_rate}; it must be positive.")
-        if self.accumulate < 1 or self.batch_size % self.accumulate:
+        if self.early_stopping < 0:
+            raise UserError(f"early_stopping is {self.early_stopping}; it must be 0 or more.")
+        if self.accumulate < 1 or self.batch_size % (self.accumulate * self.devices):
+            shared = f" on each of {self.devices} devices" if self.devices > 1 else ""
             raise UserError(
                 f"A batch of {self.batch_size} cannot be computed in {self.accumulate} equal "
-                "parts; choose a divisor."
+                f"parts{shared}; choose numbers that divide it."
             )
 
     @property

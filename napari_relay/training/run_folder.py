@@ -3,16 +3,22 @@
 ::
 
     options.json          what the run was started with; a run with others is refused
+    run.json              versions, command, classes and devices of every start; how it ended
     log.csv               one line a step: losses, learning rate, scores when measured
+    scores.csv            one line an evaluation: IoU of each class
+    tensorboard/          the same for TensorBoard, where it is installed
     last.pt               weights, optimiser, step: where to go on (torch, weights only)
     best/                 the model with the best held-out mIoU so far
+    plots/                pictures of the finished run
+    writing.lock          held while a process trains here
 """
 
 from __future__ import annotations
 
-import csv
 import json
+import os
 import pickle
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +26,11 @@ from typing import Any
 
 import torch
 
-from relay_tokens import UserError
+from napari_relay.training.whole_file import write_whole
+from relay_tokens import ModelMetadata, RelaySegmenter, UserError, save_checkpoint
 
-OPTIONS, LOG, LAST, BEST = "options.json", "log.csv", "last.pt", "best"
+OPTIONS, RECORD, LAST, BEST = "options.json", "run.json", "last.pt", "best"
+LOG, SCORES, TENSORBOARD = "log.csv", "scores.csv", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -37,35 +45,55 @@ class RunFolder:
         """Folder of the best model so far."""
         return self.path / BEST
 
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises
+        ------
+        UserError
+            When it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def open(self, settings: Mapping[str, Any]) -> None:
         """Start the run, or make sure that it was started with the same settings.
+
+        Mends what a killed process left.
 
         Raises
         ------
         UserError
             When the folder cannot be written, or holds a run with other settings.
         """
-        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+        self.make()
         file = self.path / OPTIONS
+        settings = json.loads(json.dumps(settings))
+        found = _read_json(file)
+        # A computer that went down may leave the file empty; the checkpoint has them, too.
+        known = found if found is not None else (self.load() or {}).get("settings")
+        if known not in (None, settings):
+            raise self._other_settings()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not file.exists():
-                file.write_text(text)
+            if found is None:
+                write_whole(file, json.dumps(settings, indent=2, sort_keys=True) + "\n")
+            self._mend_best()
         except OSError as error:
-            raise UserError(
-                f"The run folder {self.path} cannot be written ({error.strerror}); name another."
-            ) from error
-        if file.read_text() != text:
-            raise UserError(
-                f"{self.path} holds a run with other settings; name another folder, or repeat the "
-                f"settings in {OPTIONS} to resume it."
-            )
+            raise self._unwritable(error) from error
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write where to go on, replacing what was there in one step."""
+        """Write where to go on, replacing what was there in one step.
+
+        ``state["settings"]``, where it is there, is what :meth:`open` was told.
+        """
         scratch = self.path / (LAST + ".part")
         try:
-            torch.save(dict(state), scratch)
+            with scratch.open("wb") as stream:
+                torch.save(dict(state), stream)
+                stream.flush()
+                os.fsync(stream.fileno())
             scratch.replace(self.path / LAST)
         except (OSError, RuntimeError) as error:
             scratch.unlink(missing_ok=True)
@@ -91,24 +119,47 @@ class RunFolder:
             raise UserError(f"{file} is damaged; delete it to start the run anew.") from error
         return state
 
-    def log(self, row: Mapping[str, Any]) -> None:
-        """Append a line to the log, with a header when it is the first."""
-        file = self.path / LOG
-        is_new = not file.exists()
-        with file.open("a", newline="") as stream:
-            writer = csv.DictWriter(stream, list(row))
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row)
+    def save_best(self, model: RelaySegmenter, metadata: ModelMetadata) -> None:
+        """Write the best model; weights and description are replaced together.
 
-    def cut_log(self, step: int) -> None:
-        """Drop the lines after ``step``: what a killed run did not save."""
-        file = self.path / LOG
-        if not file.exists():
-            return
-        header, *lines = file.read_text().splitlines() or [""]
-        kept = [line for line in lines if line.split(",")[0].isdigit()]
-        kept = [line for line in kept if int(line.split(",")[0]) <= step]
-        scratch = file.with_suffix(".part")
-        scratch.write_text("\n".join([header, *kept]) + "\n")
-        scratch.replace(file)
+        A process that is killed on the way leaves the one or the other model whole.
+        """
+        new, old = self._scratch_models
+        shutil.rmtree(new, ignore_errors=True)
+        save_checkpoint(new, model, metadata)
+        if self.best.exists():
+            self.best.rename(old)
+        new.rename(self.best)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _mend_best(self) -> None:
+        """Finish or undo what a killed :meth:`save_best` began."""
+        new, old = self._scratch_models
+        if old.exists() and not self.best.exists():
+            old.rename(self.best)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+    @property
+    def _scratch_models(self) -> tuple[Path, Path]:
+        return self.path / (BEST + ".new"), self.path / (BEST + ".old")
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            f"The run folder {self.path} cannot be written ({error.strerror}); name another."
+        )
+
+    def _other_settings(self) -> UserError:
+        return UserError(
+            f"{self.path} holds a run with other settings; name another folder, or repeat the "
+            f"settings in {OPTIONS} to resume it."
+        )
+
+
+def _read_json(file: Path) -> object:
+    """What a file holds; None when it is missing or not whole."""
+    try:
+        found: object = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found

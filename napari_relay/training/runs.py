@@ -13,10 +13,12 @@ import torch
 from napari_relay.inference.devices import choose_device
 from napari_relay.training.card import model_card
 from napari_relay.training.options import TrainOptions
+from napari_relay.training.processes import Processes
 from napari_relay.training.run_folder import BEST
 from napari_relay.training.training import TrainProgress, train
 from napari_relay.training.training_data import TrainingData
 from relay_tokens import (
+    Checkpoint,
     ModelMetadata,
     RelayConfig,
     RelaySegmenter,
@@ -100,17 +102,23 @@ def train_model(
         torch.manual_seed(options.seed)
         network = RelaySegmenter(config)
     yield from train(network, metadata, data.images, options, Path(output) / RUN)
-    write_model(Path(output))
+    if Processes.here().is_first:
+        write_model(Path(output))
 
 
 def write_model(output: Path) -> None:
     """Put the best model of the run in ``output`` beside it, with its card."""
-    network, metadata = (best := load_checkpoint(output / RUN / BEST)).model, best.metadata
-    save_checkpoint(output, network, metadata)
+    save_with_card(output, load_checkpoint(output / RUN / BEST))
+
+
+def save_with_card(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a model and its card into a folder."""
+    network, metadata = checkpoint.model, checkpoint.metadata
+    save_checkpoint(folder, network, metadata)
     parameters = sum(p.numel() for p in network.parameters())
-    scratch = output / (CARD + ".part")
+    scratch = folder / (CARD + ".part")
     scratch.write_text(model_card(network.config, metadata, parameters), encoding="utf-8")
-    scratch.replace(output / CARD)
+    scratch.replace(folder / CARD)
 
 
 def model_config(data: TrainingData, model: ModelOptions) -> RelayConfig:

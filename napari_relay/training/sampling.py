@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_relay.geometry import Window
-from napari_relay.training.augmentation import random_augmentation
-from napari_relay.training.examples import Batch, Example, augment, collate
+from napari_relay.training.augmentation import Augmentation, random_augmentation
+from napari_relay.training.examples import Batch, Example, augment, collate, has_colors
 from napari_relay.training.labelled_image import ExampleReaders, Place
 from napari_relay.training.options import TrainOptions
 from relay_tokens import IGNORE_INDEX
@@ -19,6 +19,8 @@ LOOKED_AT = 128
 """Windows in which pixels of each class are looked for."""
 KEPT = 64
 """Pixels of each class that are kept of each window."""
+ALL = slice(None)
+"""Every example of a batch."""
 
 
 class CropSampler:
@@ -44,10 +46,21 @@ class CropSampler:
         rng = np.random.default_rng([options.seed, 0])
         self._pixels = self._find_classes(rng)
 
-    def batch(self, number: int, size: int) -> Batch:
-        """Read batch ``number`` (0, 1, ...) of ``size`` augmented examples."""
+    def batch(self, number: int, size: int, share: slice = ALL) -> Batch:
+        """Read augmented examples of a batch.
+
+        Parameters
+        ----------
+        number
+            Of the batch: 0, 1, ...
+        size
+            Examples in it.
+        share
+            Which of them are read; what they are does not depend on it.
+        """
         rng = np.random.default_rng([self.options.seed, 1, number])
-        return collate([self._example(rng) for _ in range(size)])
+        drawn = [self._draw(rng) for _ in range(size)]
+        return collate([self._read(*one) for one in drawn[share]])
 
     def place(self, rng: np.random.Generator) -> Place:
         """Draw where a crop lies."""
@@ -60,11 +73,12 @@ class CropSampler:
                 return place
         return self._anywhere(rng, side)
 
-    def _example(self, rng: np.random.Generator) -> Example:
-        number, window = self.place(rng)
-        reader = self.readers[number]
-        colors = self.options.color_jitter if reader.has_colors else 0.0
-        return augment(reader.read(window), random_augmentation(rng, colors))
+    def _draw(self, rng: np.random.Generator) -> tuple[Place, Augmentation]:
+        colors = self.options.color_jitter if has_colors(self.readers.metadata.bands) else 0.0
+        return self.place(rng), random_augmentation(rng, colors)
+
+    def _read(self, place: Place, augmentation: Augmentation) -> Example:
+        return augment(self.readers[place.image].read(place.window), augmentation)
 
     def _find_classes(self, rng: np.random.Generator) -> Mapping[int, NDArray[np.intp]]:
         """Some pixels ``(image, row, col)`` of each class, in windows spread over the land."""

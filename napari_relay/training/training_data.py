@@ -172,7 +172,7 @@ def dataset_data(dataset: Dataset, crop_size: int, held_out: float, seed: int) -
         normalization=_terrain_normalization(dataset.bands, first),
         pixel_size=_pixel_size(first),
         unit=first.unit,
-        description=f"{dataset.name}: {len(train)} images ({dataset.source})",
+        description=f"{dataset.name}: {_images_text(len(train))} ({dataset.source})",
         labels=f"of the dataset {dataset.name}",
         held_out=_held_out_text(official, len(val)),
     )
@@ -198,8 +198,12 @@ def _images(
 
 def _held_out_text(official: bool, count: int) -> str:
     if official:
-        return f"the {count} images of the dataset's split `val`"
-    return f"{count} images that were not trained on" if count else "blocks of the same images"
+        return f"{_images_text(count)} of the dataset's split `val`"
+    return f"{_images_text(count)} not trained on" if count else "blocks of the same images"
+
+
+def _images_text(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _labels_of(

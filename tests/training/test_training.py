@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +22,13 @@ from tests.training.conftest import TrainedRun
 from tests.training.scenes import METADATA, blobs, tiny_model
 
 OPTIONS = TrainOptions(
-    steps=12, batch_size=2, evaluate_every=6, save_every=4, validation_crops=4, device="cpu"
+    steps=12,
+    batch_size=2,
+    evaluate_every=6,
+    save_every=4,
+    validation_crops=4,
+    device="cpu",
+    plots=False,
 )
 IMAGE, LABELS = blobs()
 IMAGES = [labelled_image(IMAGE, LABELS, split_image(IMAGE.shape, 64, 0.2, 0, LABELS))]
@@ -60,22 +65,6 @@ def test_a_stopped_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_steps_after_the_last_save_are_done_again_and_logged_once(tmp_path: Path) -> None:
-    _, run = start(tmp_path)
-    steps = [next(run).step for _ in range(6)]
-    # What a killed process leaves: a log ahead of the last checkpoint.
-    killed = {name: (tmp_path / name).read_bytes() for name in ("log.csv", "last.pt")}
-    run.close()
-    for name, content in killed.items():
-        (tmp_path / name).write_bytes(content)
-    _, rest = start(tmp_path)
-    assert next(rest).step == 5 < steps[-1]
-    list(rest)
-    with (tmp_path / "log.csv").open(newline="") as log:
-        rows = list(csv.DictReader(log))
-    assert [int(row["step"]) for row in rows] == list(range(1, 13))
-
-
 def test_the_best_model_is_kept_with_a_record_of_its_training(tmp_path: Path) -> None:
     model, run = start(tmp_path)
     scores = [p.scores.miou for p in run if p.scores]
@@ -85,6 +74,15 @@ def test_the_best_model_is_kept_with_a_record_of_its_training(tmp_path: Path) ->
     assert record["options"]["seed"] == OPTIONS.seed
     for name, value in best.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
+
+
+def test_a_finished_run_is_drawn_once(tmp_path: Path) -> None:
+    options = replace(OPTIONS, steps=2, plots=True)
+    list(start(tmp_path, options)[1])
+    drawn = {file: file.stat().st_mtime_ns for file in (tmp_path / "plots").iterdir()}
+    assert {file.stem for file in drawn} >= {"loss", "miou", "confusion"}
+    assert list(start(tmp_path, options)[1]) == []
+    assert all(file.stat().st_mtime_ns == time for file, time in drawn.items())
 
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""The labelled data that ``train`` and ``tune`` are given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from napari_relay.training.training_data import TrainingData
+
+
+def parse_options(text: str) -> dict[str, Any]:
+    """Read a JSON object."""
+    try:
+        options = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not JSON ({error}).") from error
+    if not isinstance(options, dict):
+        raise typer.BadParameter(f'{text!r} is not a JSON object such as {{"depth": 6}}.')
+    return options
+
+
+class HeldOut(NamedTuple):
+    """What is kept for scores."""
+
+    crop_size: int
+    """Side of a local crop, in pixels."""
+    share: float
+    """Of the image or the dataset."""
+    seed: int
+    """Of the choice."""
+
+
+def labelled_data(
+    images: list[Path] | None, labels: str | None, data: str | None, classes: str, held: HeldOut
+) -> TrainingData:
+    """Open the dataset ``data``, or the images with their labels where there is none."""
+    if data is None:
+        return _data_of_image(images, labels, classes, held)
+    if images or labels or classes:
+        raise typer.BadParameter("a dataset has its own images, labels and classes.")
+    return _data_of_dataset(data, held)
+
+
+def _data_of_dataset(data: str, held: HeldOut) -> TrainingData:
+    from napari_relay.training.datasets import open_dataset
+    from napari_relay.training.training_data import dataset_data
+
+    dataset = open_dataset(data)
+    for note in dataset.notes:
+        Console(stderr=True, highlight=False).print(note, markup=False, soft_wrap=True)
+    return dataset_data(dataset, *held)
+
+
+def _data_of_image(
+    images: list[Path] | None, labels: str | None, classes: str, held: HeldOut
+) -> TrainingData:
+    from napari_relay.training.training_data import image_data
+
+    if not images or labels is None:
+        raise typer.BadParameter("name an image and its --labels, or a dataset with --data.")
+    names = tuple(part.strip() for part in classes.split(",") if part.strip())
+    return image_data(images, labels, names, *held)
