@@ -13,12 +13,12 @@ export QT_API
 export PYTEST_QT_API = $(QT_API)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format wheel clean
+.PHONY: help demo test check format zoo wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED)  ## the app on a real slide; without a display it writes demo.png
+demo: $(INSTALLED)  ## the app on a synthetic landscape; without a display it writes demo.png
 	@scripts/demo $(BIN)/napari-relay
 
 test: $(INSTALLED)  ## all tests, on a virtual display
@@ -35,6 +35,9 @@ check: $(INSTALLED)  ## lint, format, types, import directions, manifest
 format: $(INSTALLED)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+zoo: $(INSTALLED)  ## the shipped models, trained anew (hours; goes on where it was stopped)
+	$(BIN)/python scripts/zoo.py
 
 wheel: $(INSTALLED)  ## dist/napari_relay-*.whl
 	$(BIN)/python -m build --wheel --no-isolation
