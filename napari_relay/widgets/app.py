@@ -10,15 +10,10 @@ import imageio.v3
 import napari
 from napari._qt import qt_main_window
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
 
 from napari_relay.inference import reserve_gui_core, share_interpreter
-from napari_relay.samples import sample_slide
-from napari_relay.widgets.controller import PREDICTING
 from napari_relay.widgets.panel import RelayPanel
 
-DEMO_MODEL = "tissue-vit-tiny"
-_SETTLE_MS = 1500
 _SIZE = (1600, 1000)
 
 
@@ -38,43 +33,6 @@ def run_app(paths: list[Path], model: str | None = None, *, stack: bool = False)
     _open_in_turn(panel, [tuple(paths)] if stack and paths else [(p,) for p in paths], model)
     napari.run()
     return 0
-
-
-def run_demo(screenshot: Path | None = None) -> int:
-    """Open the sample slide, predict it, show mask and attention.
-
-    Parameters
-    ----------
-    screenshot
-        Write a picture of the whole window here when the prediction is done,
-        then close; None: leave the window open.
-
-    Returns
-    -------
-    int
-        Exit status: 1 when the prediction did not come to its end.
-    """
-    panel = open_window()
-    controller, status = panel.controller, [1]
-
-    def show_result(name: str, complete: bool) -> None:
-        if name != PREDICTING:
-            return
-        status[0] = 0 if complete else 1
-        panel.attention.shown.setChecked(True)
-        if screenshot is not None:
-            QTimer.singleShot(_SETTLE_MS, lambda: _leave(panel, screenshot))
-
-    def begin() -> None:
-        if controller.use_model(DEMO_MODEL):
-            controller.predict_all()
-        elif screenshot is not None:
-            _leave(panel, screenshot)
-
-    controller.jobs.ended.connect(show_result)
-    controller.open(sample_slide(), begin)
-    napari.run()
-    return status[0] if screenshot is not None else 0
 
 
 def open_window() -> RelayPanel:
@@ -111,9 +69,3 @@ def _open_in_turn(panel: RelayPanel, images: list[tuple[Path, ...]], model: str 
         _open_in_turn(panel, rest, model)
 
     panel.controller.open_stack(first, opened)
-
-
-def _leave(panel: RelayPanel, screenshot: Path) -> None:
-    viewer = panel.controller.viewer
-    save_window(viewer, screenshot)
-    QTimer.singleShot(0, lambda: viewer.close())

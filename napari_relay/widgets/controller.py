@@ -23,7 +23,7 @@ from napari_relay.widgets.image_layer import image_layer_data, in_viewer, pyrami
 from napari_relay.widgets.jobs import JobRunner, JobStopped, report
 from napari_relay.widgets.level_builds import LevelBuild, OpenProgress
 from napari_relay.widgets.session_layers import SessionLayers
-from napari_relay.widgets.viewport import ViewportWatcher, visible_window
+from napari_relay.widgets.viewport import ViewportWatcher, show_window, visible_window
 from relay_tokens import UserError, load_model
 
 PREDICTING = "Predicting"
@@ -174,6 +174,12 @@ class RelayController(QObject):
             self._follow_view()
             self.session_changed.emit()
             self.model_changed.emit()
+
+    def look_at(self, window: Window) -> None:
+        """Bring level-0 pixels of the current image into view."""
+        if self.current is not None:
+            show_window(self.viewer, self.current.base, window)
+            self._follow_view()
 
     # --- the model
 

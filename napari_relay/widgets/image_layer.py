@@ -22,6 +22,9 @@ UNIT_NAMES = {"um": "micrometer", "m": "meter"}
 _STRETCH = (2.0, 98.0)
 """Percentiles of the coarsest level that become black and white."""
 
+_PHOTOGRAPH = (0.0, 255.0)
+"""What is black and white in a photograph of 8 bits."""
+
 LayerData = tuple[list[da.Array] | da.Array, dict[str, Any], str]
 
 
@@ -37,10 +40,10 @@ def image_layer_data(image: PyramidImage, limits: tuple[float, float] | None = N
     image
         What is shown.
     limits
-        Values that become black and white; None: nearly the lowest and the
-        highest of the coarsest level.
+        Values that become black and white; None: 0 and 255 of a photograph,
+        else nearly the lowest and the highest of the coarsest level.
     """
-    rgb = len(image.bands) >= 3
+    rgb = shows_colors(image)
     bands = _color_bands(image.bands) if rgb else [0]
     levels = [level[..., bands] for level in image.levels]
     limits = limits or _contrast(image, bands)
@@ -60,6 +63,11 @@ def image_layer_data(image: PyramidImage, limits: tuple[float, float] | None = N
         arguments |= {"contrast_limits": limits, "colormap": "gray"}
     padded = _pad_alike(levels, image.factors)
     return (padded if len(padded) > 1 else padded[0]), arguments, "image"
+
+
+def shows_colors(image: PyramidImage) -> bool:
+    """Whether an image is shown as red, green and blue."""
+    return len(image.bands) >= 3
 
 
 def placement(image: PyramidImage) -> dict[str, Any]:
@@ -105,12 +113,14 @@ def _color_bands(names: Sequence[str]) -> list[int]:
 
 def _contrast(image: PyramidImage, bands: Sequence[int]) -> tuple[float, float]:
     if image.dtype == np.uint8:
-        return 0.0, 255.0
+        return _PHOTOGRAPH
     last = len(image.levels) - 1
     patch = image.read(image.window, last)
     values = patch.pixels[patch.valid][:, bands]
     if not values.size:
         return 0.0, 1.0
+    if len(bands) == 3 and values.min() >= 0 and 128 < values.max() <= 255:
+        return _PHOTOGRAPH  # of 8 bits, and float only for the sake of an elevation beside it
     low, high = (float(v) for v in np.percentile(values.astype(float), _STRETCH))
     return (low, high) if high > low else (low, low + 1)
 

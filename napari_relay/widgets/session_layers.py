@@ -21,6 +21,10 @@ from napari_relay.widgets.region_refresh import RegionRefresher
 from napari_relay.widgets.score_overlay import ScoreName, ScoreOverlay
 from relay_tokens import IGNORE_INDEX, ClassSchema
 
+BACKGROUND = "background"
+"""Name of the class of everything that is not looked for."""
+_VEIL = "40"
+"""Opacity of its colour: a quarter, as the two digits that follow a colour's six."""
 _REFRESH_MS = 400
 """How often layers without a partial refresh follow arriving tiles."""
 
@@ -216,8 +220,15 @@ class SessionLayers:
 
 
 def class_colormap(classes: ClassSchema) -> DirectLabelColormap:
-    """Colours of class labels ``0 ... n - 1``; everything else is transparent."""
-    colors: dict[int | None, Any] = dict(enumerate(classes.colors))
+    """Colours of class labels ``0 ... n - 1``; everything else is transparent.
+
+    The background is a veil: enough to tell what is predicted, and nothing that
+    it lies on is hidden.
+    """
+    colors: dict[int | None, Any] = {
+        k: color + _VEIL if name == BACKGROUND else color
+        for k, (name, color) in enumerate(zip(classes.names, classes.colors, strict=True))
+    }
     return DirectLabelColormap(
         color_dict={**colors, IGNORE_INDEX: "transparent", None: "transparent"}
     )

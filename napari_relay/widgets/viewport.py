@@ -26,6 +26,15 @@ def visible_window(viewer: Viewer, layer: Layer) -> Window:
     return Window(y0, x0, y1 - y0, x1 - x0)
 
 
+def show_window(viewer: Viewer, layer: Layer, window: Window) -> None:
+    """Move the camera so that level-0 pixels of ``layer`` fill the canvas as well as they fit."""
+    low = np.asarray(layer.data_to_world((window.y0, window.x0)))
+    high = np.asarray(layer.data_to_world((window.y1, window.x1)))
+    camera = viewer.scene.camera
+    camera.center = tuple((low + high) / 2)
+    camera.zoom = float(np.min(np.asarray(viewer.canvas.size) / (high - low)))
+
+
 class ViewportWatcher(QObject):
     """Tells, a moment after the last movement, that the view has changed."""
 

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QSizePolicy, QWi
 from napari_relay.images import PyramidImage, image_suffixes
 from napari_relay.images.relief import STYLES, elevation_band
 from napari_relay.widgets.controller import OPENING, RelayController
-from napari_relay.widgets.image_layer import pyramid_of
+from napari_relay.widgets.image_layer import pyramid_of, shows_colors
 from napari_relay.widgets.jobs import report
 from napari_relay.widgets.level_builds import OpenProgress
 from napari_relay.widgets.relief_layers import ReliefLayers
@@ -17,8 +17,8 @@ from napari_relay.widgets.sections.pixel_size_field import PixelSizeField
 from napari_relay.widgets.sections.section import Section, add_field, button, note
 from relay_tokens import UserError
 
-ELEVATION = "Elevation"
-"""What a terrain is shown as when it is opened."""
+ELEVATION, COLORS = "Elevation", "Colours"
+"""What a terrain is shown as when it is opened; the second with colours beside its elevation."""
 UNIT_NAMES = {"um": "µm", "m": "m", "degree": "°"}
 
 
@@ -90,8 +90,11 @@ class ImageSection(Section):
         image = pyramid_of(current.base) if current is not None else None
         terrain = image is not None and elevation_band(image) is not None
         self._show_row(self._relief_form, self.relief, terrain)
+        self.relief.setItemText(
+            0, COLORS if image is not None and shows_colors(image) else ELEVATION
+        )
         style = self._reliefs.style_of(current.base) if current is not None else None
-        self.relief.setCurrentText(style.label if style is not None else ELEVATION)
+        self.relief.setCurrentText(style.label if style is not None else self.relief.itemText(0))
 
     def _ask(self) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in image_suffixes())
@@ -132,7 +135,7 @@ class ImageSection(Section):
 
 
 def describe(image: PyramidImage) -> str:
-    """Size, bands, pixel size and coordinate system, in two or three short lines."""
+    """Size, bands, pixel size, coordinate system, and whether it is synthetic, in short lines."""
     height, width = image.shape
     bands = ", ".join(image.bands) if len(image.bands) <= 4 else f"{len(image.bands)} bands"
     size = f"{width:_} × {height:_} px".replace("_", "\u2009")
@@ -145,4 +148,6 @@ def describe(image: PyramidImage) -> str:
         lines.append("pixel size unknown: give it below for scale bar and areas")
     if image.crs:
         lines[-1] += f" · {image.crs}"
+    if image.synthetic is not None:
+        lines.append(f"synthetic: {image.synthetic}")
     return "\n".join(lines)
