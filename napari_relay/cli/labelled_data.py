@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
     from napari_relay.training.training_data import TrainingData
-
-
-def parse_options(text: str) -> dict[str, Any]:
-    """Read a JSON object."""
-    try:
-        options = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not JSON ({error}).") from error
-    if not isinstance(options, dict):
-        raise typer.BadParameter(f'{text!r} is not a JSON object such as {{"depth": 6}}.')
-    return options
 
 
 class HeldOut(NamedTuple):

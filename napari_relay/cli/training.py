@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 from rich.console import Console
@@ -20,7 +20,6 @@ from napari_relay.cli.interrupting import between_steps
 from napari_relay.cli.labelled_data import (
     HeldOut,
     labelled_data,
-    parse_options,
 )
 from napari_relay.cli.progress import StepBar, step_bar
 from napari_relay.cli.together import (
@@ -30,6 +29,22 @@ from napari_relay.cli.together import (
     is_followed,
     is_started_together,
     run_together,
+)
+from napari_relay.cli.training_options import (
+    Backbone,
+    BackboneOptions,
+    ClassBalance,
+    ClassNames,
+    ColorJitter,
+    DatasetName,
+    Device,
+    HeldOutShare,
+    Images,
+    Labels,
+    LearningRate,
+    Precision,
+    ScaleJitter,
+    Schedule,
 )
 
 if TYPE_CHECKING:
@@ -42,32 +57,10 @@ def train(
         Path,
         typer.Option("--output", "-o", help="Folder the model is written to.", show_default=False),
     ],
-    images: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[IMAGE]...",
-            help="Image file or folder; several rasters of one place become one image.",
-            show_default=False,
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            help="stain (H&E slides), slope (terrain), or a mask file on the image's grid.",
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND:FOLDER",
-            help="A dataset instead of an image, such as cityscapes:/data/cityscapes.",
-            show_default=False,
-        ),
-    ] = None,
-    classes: Annotated[
-        str, typer.Option(help="Names of a mask's values 0, 1, ..., with commas between them.")
-    ] = "",
+    images: Images = None,
+    labels: Labels = None,
+    data: DatasetName = None,
+    classes: ClassNames = "",
     steps: Annotated[int, typer.Option(min=1, help="Batches.")] = 2000,
     batch_size: Annotated[int, typer.Option(min=1, help="Crop pairs in a batch.")] = 8,
     accumulate: Annotated[
@@ -76,10 +69,8 @@ def train(
     devices: Annotated[
         int, typer.Option(min=1, help="Devices of this machine that share every batch.")
     ] = 1,
-    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
-    schedule: Annotated[
-        Literal["plateau", "cosine"], typer.Option(help="Of the learning rate.")
-    ] = "plateau",
+    learning_rate: LearningRate = 1e-3,
+    schedule: Schedule = "plateau",
     early_stopping: Annotated[
         int, typer.Option(min=0, help="Scores without a rise that end the training; 0: none.")
     ] = 0,
@@ -87,18 +78,11 @@ def train(
     validation_crops: Annotated[
         int, typer.Option(min=1, help="Held-out windows that are measured on, at most.")
     ] = 64,
-    class_balance: Annotated[
-        float, typer.Option(help="Share of the crops centred on a class, each as often.")
-    ] = 0.5,
-    color_jitter: Annotated[float, typer.Option(help="Strength of colour changes.")] = 0.3,
-    scale_jitter: Annotated[
-        float, typer.Option(help="Crops show up to so many times more or less ground; 1: none.")
-    ] = 2.0,
-    backbone: Annotated[str, typer.Option(help="A timm model.")] = "vit_tiny_patch16_224",
-    backbone_options: Annotated[
-        dict[str, Any],
-        typer.Option(parser=parse_options, metavar="JSON", help="More for timm's create_model."),
-    ] = '{"depth": 6}',  # type: ignore[assignment]  # typer parses defaults, too
+    class_balance: ClassBalance = 0.5,
+    color_jitter: ColorJitter = 0.3,
+    scale_jitter: ScaleJitter = 2.0,
+    backbone: Backbone = "vit_tiny_patch16_224",
+    backbone_options: BackboneOptions = '{"depth": 6}',  # type: ignore[assignment]  # typer parses defaults, too
     crop_size: Annotated[int, typer.Option(help="Side of both crops, px.")] = 256,
     context_factor: Annotated[
         int, typer.Option(min=0, help="Width of the global window in local ones; 0: none.")
@@ -108,15 +92,10 @@ def train(
         Literal["local", "global", "fusion"] | None,
         typer.Option(help="Train this baseline of the model instead.", show_default=False),
     ] = None,
-    held_out: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="Share kept for scores where none is named.")
-    ] = 0.2,
+    held_out: HeldOutShare = 0.2,
     seed: Annotated[int, typer.Option(help="Of weights, crops and split.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
-        typer.Option(help="auto: bfloat16 on CUDA, else float32."),
-    ] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Train a model on an image and its labels, or on a dataset.
 

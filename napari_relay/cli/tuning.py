@@ -6,7 +6,7 @@ import json
 import shlex
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -16,9 +16,24 @@ from napari_relay.cli.group import INTERRUPTED, say_error
 from napari_relay.cli.labelled_data import (
     HeldOut,
     labelled_data,
-    parse_options,
 )
 from napari_relay.cli.progress import StepBar, step_bar
+from napari_relay.cli.training_options import (
+    Backbone,
+    BackboneOptions,
+    ClassBalance,
+    ClassNames,
+    ColorJitter,
+    DatasetName,
+    Device,
+    HeldOutShare,
+    Images,
+    Labels,
+    LearningRate,
+    Precision,
+    ScaleJitter,
+    Schedule,
+)
 
 if TYPE_CHECKING:
     from napari_relay.training.training_data import TrainingData
@@ -54,32 +69,10 @@ def tune(
             "--output", "-o", help="Folder of the runs and their table.", show_default=False
         ),
     ],
-    images: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[IMAGE]...",
-            help="Image file or folder; several rasters of one place become one image.",
-            show_default=False,
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            help="stain (H&E slides), slope (terrain), or a mask file on the image's grid.",
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND:FOLDER",
-            help="A dataset instead of an image, such as cityscapes:/data/cityscapes.",
-            show_default=False,
-        ),
-    ] = None,
-    classes: Annotated[
-        str, typer.Option(help="Names of a mask's values 0, 1, ..., with commas between them.")
-    ] = "",
+    images: Images = None,
+    labels: Labels = None,
+    data: DatasetName = None,
+    classes: ClassNames = "",
     tokens: Annotated[Numbers, _numbers("Numbers of relay tokens to try.")] = "2,4,8",  # type: ignore[assignment]  # typer parses defaults, too
     context_factors: Annotated[Numbers, _numbers("Context factors to try.")] = "2,4,8",  # type: ignore[assignment]
     crop_sizes: Annotated[Numbers, _numbers("Sides of both crops to try, px.")] = "64,128,256",  # type: ignore[assignment]
@@ -97,34 +90,20 @@ def tune(
             min=1, help="Crop pairs of the largest size in a batch; smaller crops get more."
         ),
     ] = 8,
-    learning_rate: Annotated[float, typer.Option(help="After the warm-up.")] = 1e-3,
-    schedule: Annotated[
-        Literal["plateau", "cosine"], typer.Option(help="Of the learning rate.")
-    ] = "cosine",
+    learning_rate: LearningRate = 1e-3,
+    schedule: Schedule = "cosine",
     validation_crops: Annotated[
         int, typer.Option(min=1, help="Held-out windows of the largest size, at most.")
     ] = 64,
-    class_balance: Annotated[
-        float, typer.Option(help="Share of the crops centred on a class, each as often.")
-    ] = 0.5,
-    color_jitter: Annotated[float, typer.Option(help="Strength of colour changes.")] = 0.3,
-    scale_jitter: Annotated[
-        float, typer.Option(help="Crops show up to so many times more or less ground; 1: none.")
-    ] = 2.0,
-    backbone: Annotated[str, typer.Option(help="A timm model.")] = "vit_tiny_patch16_224",
-    backbone_options: Annotated[
-        dict[str, Any],
-        typer.Option(parser=parse_options, metavar="JSON", help="More for timm's create_model."),
-    ] = '{"depth": 6}',  # type: ignore[assignment]
-    held_out: Annotated[
-        float, typer.Option(min=0.01, max=0.9, help="Share kept for scores where none is named.")
-    ] = 0.2,
+    class_balance: ClassBalance = 0.5,
+    color_jitter: ColorJitter = 0.3,
+    scale_jitter: ScaleJitter = 2.0,
+    backbone: Backbone = "vit_tiny_patch16_224",
+    backbone_options: BackboneOptions = '{"depth": 6}',  # type: ignore[assignment]
+    held_out: HeldOutShare = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, crops, split and trials.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
-        typer.Option(help="auto: bfloat16 on CUDA, else float32."),
-    ] = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Choose the relay tokens, context factor and crop size for some data by short runs.
 

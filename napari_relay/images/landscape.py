@@ -103,7 +103,7 @@ def landscape_image(landscape: Landscape) -> PyramidImage:
 
 
 def _source(landscape: Landscape, path: Path) -> ImageSource:
-    factors, side = level_factors(landscape), landscape.pixel_size
+    factors, side = level_factors(landscape.size), landscape.pixel_size
     return ImageSource(
         path=path,
         arrays=tuple(LandscapeLevel(landscape, factor) for factor in factors),

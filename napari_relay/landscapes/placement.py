@@ -18,9 +18,9 @@ def landscape_affine(landscape: Landscape) -> tuple[float, float, float, float, 
     return side, 0.0, CORNER[0], 0.0, -side, CORNER[1]
 
 
-def level_factors(landscape: Landscape) -> list[int]:
+def level_factors(size: tuple[int, int]) -> list[int]:
     """Level-0 pixels a pixel of each level: 1, then doubling up to the coarsest."""
     factors = [1]
-    while max(landscape.size) > SMALLEST_SIDE * factors[-1]:
+    while max(size) > SMALLEST_SIDE * factors[-1]:
         factors.append(2 * factors[-1])
     return factors

@@ -179,6 +179,6 @@ def _write_tile(files: list[DatasetWriter], patch: LandscapePatch, window: Windo
 def _build_levels(files: list[DatasetWriter], landscape: Landscape) -> None:
     from rasterio.enums import Resampling
 
-    factors = level_factors(landscape)[1:] or [2]
+    factors = level_factors(landscape.size)[1:] or [2]
     for opened, file in zip(files, FILES, strict=True):
         opened.build_overviews(factors, Resampling[file.resampling])

@@ -13,12 +13,11 @@ from napari_relay.images.halving import halve
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.images.source import ImageSource, Placement
 from napari_relay.landscapes.landscape import TILE, overlap, tiles_in
+from napari_relay.landscapes.placement import level_factors
 from napari_relay.tissues.core import TissueCore
 
 BANDS = ("red", "green", "blue")
 """Of a core's image; 0 to 255."""
-SMALLEST_SIDE = 512
-"""The coarsest level is the first one that is no larger."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +72,13 @@ def halved(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def level_factors(core: TissueCore) -> list[int]:
-    """Level-0 pixels a pixel of each level: 1, then doubling up to the coarsest."""
-    factors = [1]
-    while max(core.size) > SMALLEST_SIDE * factors[-1]:
-        factors.append(2 * factors[-1])
-    return factors
-
-
 def tissue_image(core: TissueCore) -> PyramidImage:
     """Make a core an image of red, green and blue in uint8, without any file.
 
     Levels halve until the image is at most 512 pixels a side; what was computed
     last is kept, within bounds.
     """
-    factors = level_factors(core)
+    factors = level_factors(core.size)
     return ImageSource(
         path=Path(f"synthetic-core-{core.seed}"),
         arrays=tuple(TissueLevel(core, factor) for factor in factors),

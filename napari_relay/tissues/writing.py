@@ -15,9 +15,10 @@ from PIL import Image
 
 from napari_relay.geometry import TileGrid
 from napari_relay.landscapes.landscape import TILE, tiles_in
+from napari_relay.landscapes.placement import level_factors
 from napari_relay.tissues.core import TissueCore
 from napari_relay.tissues.labels import GLEASON_CLASSES
-from napari_relay.tissues.pyramid import halved, level_factors
+from napari_relay.tissues.pyramid import halved
 from relay_tokens import IGNORE_INDEX, UserError
 
 HELD_OUT = 6
@@ -138,7 +139,7 @@ def _compute(core: TissueCore, rgb: NDArray[np.uint8], labels: NDArray[np.uint8]
 
 
 def _write_image(path: Path, core: TissueCore, rgb: NDArray[np.uint8]) -> None:
-    factors = level_factors(core)
+    factors = level_factors(core.size)
     with tifffile.TiffWriter(path) as tiff:
         for factor in factors:
             per_cm = _MICROMETRES_PER_CM / (core.pixel_size * factor)
