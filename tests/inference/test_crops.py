@@ -223,13 +223,13 @@ def test_a_shipped_model_sees_just_the_bits_it_was_trained_on(name: str) -> None
     window = Window(520, 500, side, side)
     pair = read_crop_pair(image, window, config, metadata)
     local = image.levels[0].compute()[window.slices].astype(np.float32)
-    offset = np.asarray(metadata.mean, dtype=np.float32)
-    if metadata.normalization == "local":
-        wide = window.around(config.context_factor)
-        spans = (Span(start, float(config.context_factor), side) for start in (wide.y0, wide.x0))
-        patch = image.read(wide)
-        values, _ = resample(patch.pixels.astype(np.float32), patch.valid, *spans)
-        offset = values.reshape(-1, bands).mean(axis=0, dtype=np.float64).astype(np.float32)
+    wide = window.around(config.context_factor)
+    spans = (Span(start, float(config.context_factor), side) for start in (wide.y0, wide.x0))
+    patch = image.read(wide)
+    values, _ = resample(patch.pixels.astype(np.float32), patch.valid, *spans)
+    around = values.reshape(-1, bands).mean(axis=0, dtype=np.float64)
+    is_local = np.array(metadata.band_normalization) == "local"
+    offset = np.where(is_local, around, metadata.mean).astype(np.float32)
     wanted = (local - offset) / np.asarray(metadata.std, dtype=np.float32)
     np.testing.assert_array_equal(pair.local, wanted.transpose(2, 0, 1))
 
