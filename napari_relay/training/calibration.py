@@ -65,12 +65,12 @@ class Calibration:
     @property
     def confidence(self) -> NDArray[np.float64]:
         """``(bin,)`` mean confidence, 0 to 1; NaN in an empty bin."""
-        return _mean(self.confidence_sum, self.pixels)
+        return ratio(self.confidence_sum, self.pixels)
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
         """``(bin,)`` share of pixels whose class is right; NaN in an empty bin."""
-        return _mean(self.correct, self.pixels)
+        return ratio(self.correct, self.pixels)
 
     @property
     def error(self) -> float:
@@ -96,9 +96,11 @@ def _edges() -> NDArray[np.float64]:
     return np.linspace(0, 1, BINS + 1)
 
 
-def _mean(
-    total: NDArray[np.float64] | NDArray[np.int64], count: NDArray[np.int64]
+def ratio(
+    part: NDArray[np.float64] | NDArray[np.int64] | np.int64,
+    whole: NDArray[np.int64] | np.int64,
 ) -> NDArray[np.float64]:
-    empty = np.full(len(count), np.nan)
-    mean: NDArray[np.float64] = np.divide(total, count, out=empty, where=count > 0)
-    return mean
+    """``part / whole``, of the shape of ``whole``; NaN where that is 0."""
+    empty = np.full(np.shape(whole), np.nan)
+    found: NDArray[np.float64] = np.divide(part, whole, out=empty, where=np.asarray(whole) > 0)
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_relay.training.calibration import Calibration
+from napari_relay.training.calibration import Calibration, ratio
 from relay_tokens import IGNORE_INDEX
 
 
@@ -57,27 +57,27 @@ class Scores:
     @property
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union of each class, 0 to 1."""
-        return _ratio(self._hits, self._labelled + self._predicted - self._hits)
+        return ratio(self._hits, self._labelled + self._predicted - self._hits)
 
     @property
     def f1(self) -> NDArray[np.float64]:
         """Harmonic mean of precision and recall of each class (Dice), 0 to 1."""
-        return _ratio(2 * self._hits, self._labelled + self._predicted)
+        return ratio(2 * self._hits, self._labelled + self._predicted)
 
     @property
     def precision(self) -> NDArray[np.float64]:
         """Share of the pixels predicted as each class that are labelled so, 0 to 1."""
-        return _ratio(self._hits, self._predicted)
+        return ratio(self._hits, self._predicted)
 
     @property
     def recall(self) -> NDArray[np.float64]:
         """Share of the pixels labelled as each class that are predicted so, 0 to 1."""
-        return _ratio(self._hits, self._labelled)
+        return ratio(self._hits, self._labelled)
 
     @property
     def share(self) -> NDArray[np.float64]:
         """Share of the labelled pixels that are labelled as each class, 0 to 1."""
-        return _ratio(self._labelled, np.full(len(self.confusion), self.pixels))
+        return ratio(self._labelled, np.full(len(self.confusion), self.pixels))
 
     @property
     def pixels(self) -> int:
@@ -102,7 +102,7 @@ class Scores:
     @property
     def accuracy(self) -> float:
         """Share of labelled pixels with the right class; NaN without any."""
-        return float(_ratio(self._hits.sum(), self.confusion.sum()))
+        return float(ratio(self._hits.sum(), self.confusion.sum()))
 
     @property
     def _hits(self) -> NDArray[np.int64]:
@@ -117,10 +117,3 @@ class Scores:
     def _predicted(self) -> NDArray[np.int64]:
         counts: NDArray[np.int64] = self.confusion.sum(axis=0)
         return counts
-
-
-def _ratio(
-    part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64
-) -> NDArray[np.float64]:
-    empty = np.full(np.shape(whole), np.nan)
-    return np.divide(part, whole, out=empty, where=np.asarray(whole) > 0)
