@@ -91,9 +91,10 @@ class CorrectionSection(Section):
 
     def _recolor(self) -> None:
         session = self._controller.session
-        classes = session.classes if session is not None else None
-        for made in self.classes.buttons() if classes is not None else ():
-            made.setIcon(swatch_icon(classes.colors[self.classes.id(made)]))
+        if session is None or session.classes is None:
+            return
+        for made in self.classes.buttons():
+            made.setIcon(swatch_icon(session.classes.colors[self.classes.id(made)]))
 
     def _watch(self, corrections: CorrectionStore | None) -> None:
         if self._corrections is not None:
