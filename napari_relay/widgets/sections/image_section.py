@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QSizePolicy, QWi
 
 from napari_relay.images import PyramidImage, image_suffixes
 from napari_relay.images.relief import STYLES, elevation_band
-from napari_relay.widgets.controller import OPENING, RelayController
+from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.image_layer import pyramid_of, shows_colors
 from napari_relay.widgets.jobs import report
 from napari_relay.widgets.level_builds import OpenProgress
@@ -43,8 +43,8 @@ class ImageSection(Section):
         controller.images_changed.connect(self._refresh)
         controller.session_changed.connect(self._refresh)
         controller.opening.connect(self._on_opening)
-        controller.jobs.started.connect(self._on_job_started)
-        controller.jobs.ended.connect(lambda *_: self._refresh())
+        controller.opener.jobs.started.connect(self._on_opening_started)
+        controller.opener.jobs.ended.connect(lambda *_: self._refresh())
         self._refresh()
 
     def _add_pixel_size(self) -> PixelSizeField:
@@ -107,9 +107,8 @@ class ImageSection(Section):
     def _on_chosen(self, index: int) -> None:
         self._controller.work_on(self._controller.layers[index])
 
-    def _on_job_started(self, name: str) -> None:
-        if name == OPENING:
-            self.facts.setText("Opening…")
+    def _on_opening_started(self) -> None:
+        self.facts.setText("Opening…")
 
     def _on_opening(self, progress: OpenProgress) -> None:
         share = progress.done / max(progress.total, 1)
