@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_relay.exporting import export_mask
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
-from napari_relay.inference import PredictionReport, TileResult
+from napari_relay.inference import Area, PredictionReport, TileResult
 from napari_relay.session import ModelVersion, Session
 from napari_relay.training import FinetuneOptions, FinetuneProgress, FinetuneResult
 from napari_relay.widgets.image_opener import OPENING, ImageOpener
@@ -29,6 +29,16 @@ __all__ = ["EXPORTING", "FINETUNING", "OPENING", "PREDICTING", "RelayController"
 PREDICTING = "Predicting"
 FINETUNING = "Fine-tuning"
 EXPORTING = "Saving the mask"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prediction that somebody asked for."""
+
+    layers: SessionLayers
+    """Of which image."""
+    areas: list[Area] | None
+    """Where; None: everywhere."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,7 @@ class RelayController(QObject):
         self.opener = ImageOpener(viewer, self.images, self)
         self._job_layers: SessionLayers | None = None
         self._tuned_layers: SessionLayers | None = None
+        self._stopped: Asked | None = None
         self._save_failed.connect(report)
         self._follow_images()
 
@@ -203,6 +214,27 @@ class RelayController(QObject):
         if not self._is_training():
             self._predict(None)
 
+    def predict_areas(self) -> None:
+        """Predict inside the areas that were drawn over the current image."""
+        layers = self.current
+        if layers is None or self._is_training():
+            return
+        layers.areas.stop_drawing()
+        if not layers.areas.areas:
+            show_info("No area is drawn yet: press Draw area, click its corners, end with Enter.")
+            return
+        self._predict(list(layers.areas.areas))
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the current image's last prediction was stopped before its end."""
+        return self._stopped is not None and self._stopped.layers is self.current
+
+    def resume(self) -> None:
+        """Go on with the prediction that was stopped."""
+        if self._stopped is not None and self.can_resume and not self._is_training():
+            self._predict(self._stopped.areas)
+
     def cancel(self) -> None:
         """Stop the running job; what is done is kept."""
         self.jobs.cancel()
@@ -223,16 +255,17 @@ class RelayController(QObject):
                 return
             self._predict([seen])
 
-    def _predict(self, windows: list[Window] | None) -> None:
+    def _predict(self, areas: list[Area] | None) -> None:
         layers = self.current
         if layers is None or layers.session.store is None:
             return
         layers.show_prediction()
         session = layers.session
         self._job_layers = layers
+        self._stopped = Asked(layers, areas)
 
         def run() -> Iterator[TileResult | PredictionReport]:
-            report = yield from session.predict(windows, lambda: self.images.view_of(layers))
+            report = yield from session.predict(areas, lambda: self.images.view_of(layers))
             yield report
 
         self.jobs.start(PREDICTING, run)
@@ -306,7 +339,9 @@ class RelayController(QObject):
         elif isinstance(result, Saved):
             show_info(f"Saved {result.path}.")
 
-    def _on_ended(self, name: str) -> None:
+    def _on_ended(self, name: str, complete: bool) -> None:
+        if name == PREDICTING and complete:
+            self._stopped = None
         if name == PREDICTING and self._job_layers in self.layers:
             self._job_layers.refresh_thumbnail()
 

@@ -13,6 +13,7 @@ from napari_relay.annotation import CorrectionStore
 from napari_relay.geometry import Window
 from napari_relay.inference import PredictionStore, TileResult
 from napari_relay.session import Session
+from napari_relay.widgets.area_layer import AreaLayer
 from napari_relay.widgets.attention_overlay import AttentionChoice, AttentionOverlay
 from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
@@ -42,6 +43,7 @@ class SessionLayers:
         self.base = base
         self.prediction: Labels | None = None
         self.corrections: PaintableLabels | None = None
+        self.areas = AreaLayer(viewer, base)
         self._score = ScoreOverlay(session, base, self._insert)
         self._attention = AttentionOverlay(session, base, self._insert)
         self._refresher: RegionRefresher | None = None
@@ -67,6 +69,7 @@ class SessionLayers:
     def close(self) -> None:
         """Follow the session no more, and take its layers out of the viewer."""
         self.stop_following()
+        self.areas.remove()
         for layer in self._overlays():
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
@@ -93,7 +96,7 @@ class SessionLayers:
 
     def owns(self, layer: Layer) -> bool:
         """Whether a layer is the session's image or one of its overlays."""
-        return any(layer is own for own in (self.base, *self._overlays()))
+        return any(layer is own for own in (self.base, self.areas.layer, *self._overlays()))
 
     def _overlays(self) -> list[Layer]:
         overlays = (self.prediction, self.score, self.attention, self.corrections)
