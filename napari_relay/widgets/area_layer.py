@@ -63,10 +63,10 @@ class AreaLayer:
             if kind in _ENCLOSING
         ]
 
-    def remove(self) -> None:
-        """Take the layer away."""
-        if (layer := self.layer) is not None:
-            self._viewer.layers.remove(layer)
+    @property
+    def layers(self) -> list[Shapes]:
+        """The layer, if there is one."""
+        return [] if self.layer is None else [self.layer]
 
     def _make(self) -> Shapes:
         self._layer = Shapes(

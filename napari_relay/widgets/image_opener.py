@@ -58,8 +58,6 @@ class ImageOpener(QObject):
 
     advanced = Signal(object)
     """An :class:`OpenProgress` of the file that is being opened."""
-    opened = Signal(object, object)
-    """Paths of an image, as a tuple, and the layer that shows it."""
 
     def __init__(self, viewer: Viewer, images: OpenImages, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -86,9 +84,9 @@ class ImageOpener(QObject):
         self._waiting.clear()
         self.jobs.cancel()
 
-    def show_image(self, image: PyramidImage, then: Callable[[], None] | None = None) -> Image:
+    def show_image(self, image: PyramidImage, then: Callable[[], None] | None = None) -> None:
         """Add an image to the viewer; ``then`` is called when it has all its levels."""
-        return self._show(image, image_layer_data(image), then)
+        self._show(image, image_layer_data(image), then)
 
     def set_pixel_size(self, base: Image, image: PyramidImage, size: float, unit: str) -> None:
         """Show an image anew with the pixel size that its file does not tell; kept.
@@ -133,12 +131,11 @@ class ImageOpener(QObject):
         yield Opened(image, image_layer_data(image), request)
 
     def _on_opened(self, opened: Opened) -> None:
-        layer = self._show(opened.image, opened.layer, opened.request.then)
-        self.opened.emit(opened.request.paths, layer)
+        self._show(opened.image, opened.layer, opened.request.then)
 
     def _show(
         self, image: PyramidImage, described: LayerData, then: Callable[[], None] | None
-    ) -> Image:
+    ) -> None:
         for sentence in image.notes:
             show_warning(sentence)
         data, arguments, _ = described
@@ -146,7 +143,6 @@ class ImageOpener(QObject):
         self._viewer.add_layer(layer)
         self._viewer.reset_view()
         self._call_when_built(layer, then)
-        return layer
 
     def _call_when_built(self, layer: Image, then: Callable[[], None] | None) -> None:
         if then is None:

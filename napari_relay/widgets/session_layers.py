@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari.components import LayerList
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.viewer import Viewer
@@ -67,12 +68,13 @@ class SessionLayers:
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     def close(self) -> None:
-        """Follow the session no more, and take its layers out of the viewer."""
+        """Follow the session no more, and take its layers out of the viewer in a moment.
+
+        Not at once: napari may be in the midst of removing several layers, these too.
+        """
         self.stop_following()
-        self.areas.remove()
-        for layer in self._overlays():
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        overlays, shown = [*self._overlays(), *self.areas.layers], self.viewer.layers
+        QTimer.singleShot(0, lambda: _remove(shown, overlays))
 
     @property
     def attention(self) -> Image | None:
@@ -231,6 +233,12 @@ class SessionLayers:
             top = self.viewer.layers.index(self.corrections)
         self.viewer.layers.insert(top, layer)
         self.viewer.layers.selection = selected
+
+
+def _remove(shown: LayerList, layers: list[Layer]) -> None:
+    for layer in layers:
+        if layer in shown:
+            shown.remove(layer)
 
 
 def class_colormap(classes: ClassSchema) -> DirectLabelColormap:

@@ -93,12 +93,12 @@ def test_a_deleted_area_layer_is_made_anew(ready: RelayPanel, qtbot) -> None:
     assert layers.areas.layer is not first
 
 
-def test_the_area_goes_with_its_image(ready: RelayPanel, qtbot) -> None:
+def test_the_area_goes_with_its_image(ready: RelayPanel, qtbot, wait_for: Wait) -> None:
     layers, viewer = ready.controller.current, ready.controller.viewer
     assert layers is not None
     _click(qtbot, ready.prediction.draw_area)
     viewer.layers.remove(layers.base)
-    assert not viewer.layers
+    wait_for(lambda: not viewer.layers)
 
 
 def test_a_stopped_prediction_is_resumed_where_it_was(

@@ -37,7 +37,7 @@ class ImageSection(Section):
         self.add(self.facts)
         self.pixel_size = self._add_pixel_size()
         self.relief = self._add_relief()
-        self.add(button("Open image…", "Open a slide, a GeoTIFF or another large image", self._ask))
+        self.add(button("Open image…", "Open a slide, a GeoTIFF or another large image", self.ask))
         reliefs = self._reliefs = ReliefLayers(controller.viewer, self._refresh_relief)
         self.destroyed.connect(lambda: reliefs.close())
         controller.images_changed.connect(self._refresh)
@@ -96,7 +96,8 @@ class ImageSection(Section):
         style = self._reliefs.style_of(current.base) if current is not None else None
         self.relief.setCurrentText(style.label if style is not None else self.relief.itemText(0))
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
+        """Let the person choose a file, and open it."""
         patterns = " ".join(f"*{suffix}" for suffix in image_suffixes())
         path, _ = QFileDialog.getOpenFileName(
             self, "Open an image", "", f"Images ({patterns});;All files (*)"
