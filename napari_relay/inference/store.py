@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from napari_relay.geometry import TileGrid, Window
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.arrays import StoreArrays, create_arrays
-from napari_relay.inference.attention import AttentionMap, Branch, Direction
-from napari_relay.inference.attention_maps import AttentionChoice, read_attention_map
+from napari_relay.inference.attention import AttentionMap, Blocks, Branch, Direction
+from napari_relay.inference.attention_arrays import AttentionArrays
+from napari_relay.inference.attention_choice import AttentionChoice
+from napari_relay.inference.attention_maps import read_attention_map
 from napari_relay.inference.chunks import room_in
 from napari_relay.inference.header import StoreHeader
 from napari_relay.inference.levels import LevelArray
@@ -208,6 +210,22 @@ class PredictionStore:
         return self._arrays.attention is not None
 
     @property
+    def attention(self) -> AttentionArrays:
+        """What is kept of the relay tokens' attention.
+
+        Raises
+        ------
+        UserError
+            When the store keeps none.
+        """
+        if self._arrays.attention is None:
+            raise UserError(
+                f"{self.folder} keeps no attention; predict again with attention switched on "
+                "and a model with relay tokens."
+            )
+        return self._arrays.attention
+
+    @property
     def has_probabilities(self) -> bool:
         """Whether the store keeps the probability of every class."""
         return self._arrays.probabilities is not None
@@ -237,7 +255,7 @@ class PredictionStore:
         self,
         branch: Branch,
         direction: Direction,
-        block: int | None = None,
+        block: Blocks = None,
         token: int | None = None,
         window: Window | None = None,
         max_side: int = 2048,
@@ -251,13 +269,8 @@ class PredictionStore:
             When the store keeps no attention, or not of such a block, relay
             token or head.
         """
-        if self._arrays.attention is None:
-            raise UserError(
-                f"{self.folder} keeps no attention; predict again with attention switched on "
-                "and a model with relay tokens."
-            )
         choice = AttentionChoice(direction, block, token, head)
-        return read_attention_map(self._arrays.attention, branch, choice, window, max_side)
+        return read_attention_map(self.attention, branch, choice, window, max_side)
 
     # --- writing
 
