@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,13 @@ from pathlib import Path
 from psygnal import Signal, SignalGroup
 
 from napari_relay.annotation import Autosaver, CorrectionStore
+from napari_relay.annotation.own_colors import (
+    forget_own_colors,
+    keep_own_colors,
+    recolored,
+    schema_digest,
+    with_own_colors,
+)
 from napari_relay.folders import data_folder
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
@@ -26,7 +32,7 @@ from napari_relay.inference import (
 )
 from napari_relay.inference.fingerprints import image_fingerprint, model_fingerprint
 from napari_relay.training import FinetuneOptions, FinetuneProgress, finetune
-from relay_tokens import Checkpoint, UserError, load_checkpoint, save_checkpoint
+from relay_tokens import Checkpoint, ClassSchema, UserError, load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class SessionEvents(SignalGroup):
 
     model_changed = Signal()
     """Another model or version is in use; the prediction and corrections may be other ones."""
+    colors_changed = Signal()
+    """Classes have other colours."""
     tile_predicted = Signal(TileResult)
     """A tile is on disk and can be shown."""
 
@@ -187,6 +195,42 @@ class Session:
         number = used.checkpoint.metadata.training.get("parent_version", 0)
         return next((v for v in self.versions() if v.number == number), None)
 
+    # --- the classes
+
+    @property
+    def classes(self) -> ClassSchema | None:
+        """Names and colours of the classes of the model in use."""
+        return self._in_use.checkpoint.metadata.classes if self._in_use else None
+
+    @property
+    def has_own_colors(self) -> bool:
+        """Whether a class has another colour than the model gave it."""
+        return self._base is not None and self.classes != self._base.metadata.classes
+
+    def set_class_color(self, label: int, color: str) -> None:
+        """Show a class in another colour, ``#rrggbb``, here and wherever it occurs again.
+
+        Raises
+        ------
+        UserError
+            When the colours cannot be kept; they are used all the same.
+        """
+        classes = recolored(self._require_model().checkpoint.metadata.classes, label, color)
+        self._use_classes(classes)
+        keep_own_colors(classes)
+
+    def reset_class_colors(self) -> None:
+        """Show the classes in the colours that the model gave them."""
+        if self._base is not None:
+            forget_own_colors(self._base.metadata.classes)
+            self._use_classes(self._base.metadata.classes)
+
+    def _use_classes(self, classes: ClassSchema) -> None:
+        used = self._require_model()
+        used.store.recolor(classes)
+        self._in_use = replace(used, checkpoint=_in_colors(used.checkpoint, classes))
+        self.events.colors_changed.emit()
+
     # --- the prediction
 
     @property
@@ -242,7 +286,10 @@ class Session:
         """All that belongs to a model, if it takes the image's bands or what follows from them."""
         image = matching_bands(self.image, checkpoint.metadata.bands)
         check_fit(image, checkpoint.metadata)
-        return _InUse(checkpoint, version, image, self._open_store(checkpoint, image))
+        checkpoint = _in_colors(checkpoint, with_own_colors(checkpoint.metadata.classes))
+        store = self._open_store(checkpoint, image)
+        store.recolor(checkpoint.metadata.classes)
+        return _InUse(checkpoint, version, image, store)
 
     def _switch(self, in_use: _InUse) -> None:
         self._in_use = in_use
@@ -263,14 +310,19 @@ class Session:
     def _open_corrections(self, checkpoint: Checkpoint) -> CorrectionStore:
         """Corrections are kept for each list of classes: their labels mean those."""
         schema = checkpoint.metadata.classes
-        digest = hashlib.sha256("\n".join(schema.names).encode()).hexdigest()[:12]
-        folder = self.folder / "corrections" / digest
+        folder = self.folder / "corrections" / schema_digest(schema)
         return CorrectionStore.open_or_create(folder, self.image.shape, schema, self._fingerprint)
 
     def _stop_saving(self) -> None:
         if self._autosaver is not None:
             self._autosaver.stop()
             self._autosaver = None
+
+
+def _in_colors(checkpoint: Checkpoint, classes: ClassSchema) -> Checkpoint:
+    if classes == checkpoint.metadata.classes:
+        return checkpoint
+    return Checkpoint(checkpoint.model, replace(checkpoint.metadata, classes=classes))
 
 
 def _raise(error: UserError) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_relay.folders import data_folder
 from napari_relay.images.pyramid import PyramidImage
+from napari_relay.whole_file import write_whole
 from relay_tokens import UserError
 
 _PROBE = 64 * 1024
@@ -41,9 +42,7 @@ def remember_pixel_size(image: PyramidImage) -> None:
     record = _record(image.source)
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
-        scratch = record.with_suffix(".partial")
-        scratch.write_text(json.dumps([*image.pixel_size, image.unit]))
-        scratch.replace(record)
+        write_whole(record, json.dumps([*image.pixel_size, image.unit]))
     except OSError as error:
         raise UserError(
             f"The pixel size of {image.source} cannot be kept in {record.parent} "

@@ -26,14 +26,20 @@ def create_arrays(group: zarr.Group, header: StoreHeader) -> None:
     """Make the empty arrays, and describe them to viewers."""
     _create_scores(group, header)
     count = _create(group, header, _LABELS, IGNORE_INDEX)
-    describe_labels(open_group(group, "labels"), header.classes)
     describe_levels(group, header.image_name, count, header.placement, "confidence/")
     if header.probabilities:
         channels = Channels(len(header.classes), 1)
         _create(group, header, "probabilities", 0, channels)
-        describe_probabilities(open_group(group, "probabilities"), header.classes)
+    describe_classes(group, header)
     if header.attention is not None:
         create_attention(group, header.attention, header.grid, header.placement)
+
+
+def describe_classes(group: zarr.Group, header: StoreHeader) -> None:
+    """Tell viewers the names and colours of the classes."""
+    describe_labels(open_group(group, "labels"), header.classes)
+    if header.probabilities:
+        describe_probabilities(open_group(group, "probabilities"), header.classes)
 
 
 def _create_scores(group: zarr.Group, header: StoreHeader) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_relay.geometry import TileGrid, Window
 from napari_relay.images.pyramid import PyramidImage
-from napari_relay.inference.arrays import StoreArrays, create_arrays
+from napari_relay.inference.arrays import StoreArrays, create_arrays, describe_classes
 from napari_relay.inference.attention import AttentionMap, Blocks, Branch, Direction
 from napari_relay.inference.attention_arrays import AttentionArrays
 from napari_relay.inference.attention_choice import AttentionChoice
@@ -51,6 +52,7 @@ class PredictionStore:
     def __init__(self, folder: Path, group: zarr.Group, header: StoreHeader) -> None:
         self.folder = folder
         self.header = header
+        self._group = group
         self._arrays = StoreArrays(group, header)
         self._states = TileStates(group)
         # zarr takes no notice of files in an array's folder
@@ -261,14 +263,7 @@ class PredictionStore:
         max_side: int = 2048,
         head: int | None = None,
     ) -> AttentionMap:
-        """Attention as one map over a window; see :func:`read_attention_map`.
-
-        Raises
-        ------
-        UserError
-            When the store keeps no attention, or not of such a block, relay
-            token or head.
-        """
+        """Attention as one map over a window; see :func:`read_attention_map`."""
         choice = AttentionChoice(direction, block, token, head)
         return read_attention_map(self.attention, branch, choice, window, max_side)
 
@@ -315,6 +310,15 @@ class PredictionStore:
                 self._arrays.write(tile)
             self._arrays.flush()
             self._states.set([tile.position for tile in tiles], PREDICTED)
+
+    def recolor(self, classes: ClassSchema) -> None:
+        """Keep other colours of the same classes, for other programs too; need not be writing."""
+        if classes == self.classes:
+            return
+        self.header = replace(self.header, classes=classes)
+        with room_in(self.folder):
+            self._group.attrs[_ATTRIBUTE] = self.header.to_json()
+            describe_classes(self._group, self.header)
 
     def mark_skipped(self, positions: Sequence[tuple[int, int]]) -> None:
         """Note tiles that are left out as background; a predicted one stays predicted.

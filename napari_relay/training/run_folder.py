@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from napari_relay.training.whole_file import write_whole
+from napari_relay.whole_file import write_whole
 from relay_tokens import ModelMetadata, RelaySegmenter, UserError, save_checkpoint
 
 OPTIONS, RECORD, LAST, BEST = "options.json", "run.json", "last.pt", "best"

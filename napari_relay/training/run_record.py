@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_relay import __version__
-from napari_relay.training.whole_file import write_whole
+from napari_relay.whole_file import write_whole
 
 PACKAGES = ("torch", "timm", "lightning-fabric", "numpy")
 

@@ -59,6 +59,8 @@ class RelayController(QObject):
     """Images were opened or closed."""
     model_changed = Signal()
     """Another model or version is in use; told too when another image is worked on."""
+    colors_changed = Signal()
+    """Classes have other colours."""
     predicted = Signal(object)
     """A :class:`TileResult` arrived."""
     reported = Signal(object)
@@ -358,6 +360,7 @@ class RelayController(QObject):
     def _work_with(self, layer: Image, image: PyramidImage) -> None:
         layers = SessionLayers(self.viewer, Session(image), layer)
         layers.session.events.model_changed.connect(self.model_changed.emit)
+        layers.session.events.colors_changed.connect(self.colors_changed.emit)
         self.layers.append(layers)
         self.viewer.canvas.overlays.scale_bar.visible = True
         self.images_changed.emit()

@@ -306,18 +306,23 @@ def corrections_layer(
         With ``selected_label = class id + 1``; 0 is the eraser.
     """
     schema = schema or store.schema
-    colors: dict[int | None, str] = {i + 1: color for i, color in enumerate(schema.colors)}
     classes = ["not corrected", *schema.names]
     return Labels(
         PaintLevels(store.pyramid, len(schema)),
         name=name,
-        colormap=DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors}),
+        colormap=correction_colormap(schema),
         features={"index": list(range(len(classes))), "class": classes},
         scale=scale,
         translate=translate,
         affine=affine,
         units=units,
     )
+
+
+def correction_colormap(schema: ClassSchema) -> DirectLabelColormap:
+    """Colours of the labels that are painted: class ``i`` is ``i + 1``, the rest transparent."""
+    colors: dict[int | None, str] = {i + 1: color for i, color in enumerate(schema.colors)}
+    return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors})
 
 
 class _PolygonOverlay(LabelsPolygonOverlay):

@@ -16,7 +16,7 @@ from napari_relay.session import Session
 from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
-from napari_relay.widgets.paintable_labels import corrections_layer
+from napari_relay.widgets.paintable_labels import correction_colormap, corrections_layer
 from napari_relay.widgets.region_refresh import RegionRefresher
 from napari_relay.widgets.score_overlay import ScoreName, ScoreOverlay
 from relay_tokens import IGNORE_INDEX, ClassSchema
@@ -51,6 +51,7 @@ class SessionLayers:
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self._refresh_slow_layers)
         session.events.model_changed.connect(self._on_model_changed)
+        session.events.colors_changed.connect(self._on_colors_changed)
         session.events.tile_predicted.connect(self._on_tile)
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -59,6 +60,7 @@ class SessionLayers:
         self._timer.stop()
         self.attention.close()
         self.session.events.model_changed.disconnect(self._on_model_changed)
+        self.session.events.colors_changed.disconnect(self._on_colors_changed)
         self.session.events.tile_predicted.disconnect(self._on_tile)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
@@ -146,6 +148,15 @@ class SessionLayers:
                 self.viewer.layers.remove(layer)
         self.attention.refresh()
 
+    def _on_colors_changed(self) -> None:
+        classes = self.session.classes
+        if classes is None:
+            return
+        if self.prediction is not None:
+            self.prediction.colormap = class_colormap(classes)
+        if self.corrections is not None:
+            self.corrections.colormap = correction_colormap(classes)
+
     def _on_tile(self, result: TileResult) -> None:
         if self._refresher is not None:
             self._refresher.refresh(result.tile)
@@ -190,7 +201,7 @@ class SessionLayers:
         return layer
 
     def _add_corrections(self, corrections: CorrectionStore) -> PaintableLabels:
-        layer = corrections_layer(corrections, **placement_of(self.base))
+        layer = corrections_layer(corrections, self.session.classes, **placement_of(self.base))
         self._insert(layer)
         return layer
 

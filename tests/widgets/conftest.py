@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from napari.viewer import Viewer
 
 from napari_relay.widgets.panel import RelayPanel
+from tests.colors import save_untrained, write_picture
 
 _SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 
@@ -69,3 +71,25 @@ def panel(viewer: Viewer, wait_for: Callable[[Callable[[], bool]], None]) -> Ite
     made.controller.cancel()
     wait_for(lambda: not made.controller.jobs.running)
     made.controller.close()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    return write_picture(tmp_path / "picture.tif")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_untrained(tmp_path / "colors")
+
+
+@pytest.fixture
+def ready(
+    panel: RelayPanel, picture: Path, model: Path, wait_for: Callable[[Callable[[], bool]], None]
+) -> RelayPanel:
+    """A panel with an image open and a model chosen."""
+    panel.controller.open(picture)
+    wait_for(lambda: panel.controller.session is not None)
+    wait_for(lambda: not panel.controller.jobs.running)
+    assert panel.controller.use_model(model)
+    return panel

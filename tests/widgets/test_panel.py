@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pytest
 from napari.utils.notifications import notification_manager
 from napari.viewer import Viewer
 from qtpy.QtCore import QPoint, QPointF, Qt
@@ -18,29 +17,9 @@ from napari_relay.geometry import Window
 from napari_relay.images import open_image
 from napari_relay.widgets.image_layer import image_layer_data
 from napari_relay.widgets.panel import RelayPanel
-from tests.colors import save_untrained, write_picture
+from tests.colors import write_picture
 
 Wait = Callable[[Callable[[], bool]], None]
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    return write_picture(tmp_path / "picture.tif")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return save_untrained(tmp_path / "colors")
-
-
-@pytest.fixture
-def ready(panel: RelayPanel, picture: Path, model: Path, wait_for: Wait) -> RelayPanel:
-    """A panel with an image open and a model chosen."""
-    panel.controller.open(picture)
-    wait_for(lambda: panel.controller.session is not None)
-    wait_for(lambda: not panel.controller.jobs.running)
-    assert panel.controller.use_model(model)
-    return panel
 
 
 def _click(qtbot, button) -> None:
@@ -115,9 +94,7 @@ def test_a_model_for_other_bands_is_refused_in_one_sentence(
     assert "band" in said[0].message
 
 
-def test_predicting_fills_the_mask_and_the_class_shares(
-    ready: RelayPanel, qtbot, wait_for: Wait
-) -> None:
+def test_predicting_fills_the_mask_and_the_legend(ready: RelayPanel, qtbot, wait_for: Wait) -> None:
     _predict_all(ready, qtbot, wait_for)
     layers = ready.controller.current
     assert layers is not None
@@ -125,7 +102,7 @@ def test_predicting_fills_the_mask_and_the_class_shares(
     shown = np.asarray(layers.prediction.data[0])[:160, :200]
     assert set(np.unique(shown)) <= {0, 1, 2}
     assert ready.prediction.status.text().startswith("Predicted 35 tiles in")
-    wait_for(lambda: all("%" in label.text() for label in ready.explore._shares))
+    wait_for(lambda: all("%" in label.text() for label in ready.explore.legend.shares))
 
 
 def test_what_arrives_is_drawn_without_anybody_asking(

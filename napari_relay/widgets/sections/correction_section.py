@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QWidget
 from superqt import QLabeledSlider
 from superqt.utils import signals_blocked
@@ -11,6 +10,7 @@ from superqt.utils import signals_blocked
 from napari_relay.annotation import CorrectionStore
 from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.paintable_labels import Labels
+from napari_relay.widgets.sections.class_legend import swatch_icon
 from napari_relay.widgets.sections.section import Section, add_field, button, note
 
 _FOLLOW_MS = 500
@@ -58,6 +58,7 @@ class CorrectionSection(Section):
         self._timer.timeout.connect(self._follow)
         self._timer.start()
         controller.model_changed.connect(self._rebuild)
+        controller.colors_changed.connect(self._recolor)
         self._rebuild()
 
     def _make_tool(self, text: str, mode: str, tooltip: str) -> QPushButton:
@@ -79,13 +80,21 @@ class CorrectionSection(Section):
             self.status.setText("")
             return
         for index, one in enumerate(self._corrections.schema):
-            made = QPushButton(_swatch(one.color), one.name)
+            made = QPushButton(one.name)
             made.setCheckable(True)
             made.setToolTip(f"Paint {one.name}")
             self.classes.addButton(made, index)
             self._grid.addWidget(made, index // _COLUMNS, index % _COLUMNS)
         self.classes.buttons()[0].setChecked(True)
+        self._recolor()
         self._tell()
+
+    def _recolor(self) -> None:
+        session = self._controller.session
+        if session is None or session.classes is None:
+            return
+        for made in self.classes.buttons():
+            made.setIcon(swatch_icon(session.classes.colors[self.classes.id(made)]))
 
     def _watch(self, corrections: CorrectionStore | None) -> None:
         if self._corrections is not None:
@@ -155,9 +164,3 @@ class CorrectionSection(Section):
             if count
         ]
         self.status.setText("Corrected: " + ", ".join(painted) if painted else "Nothing corrected.")
-
-
-def _swatch(color: str) -> QIcon:
-    picture = QPixmap(12, 12)
-    picture.fill(QColor(color))
-    return QIcon(picture)
