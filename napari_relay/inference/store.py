@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
@@ -22,7 +21,7 @@ from napari_relay.inference.attention_arrays import AttentionArrays
 from napari_relay.inference.attention_choice import AttentionChoice
 from napari_relay.inference.attention_maps import read_attention_map
 from napari_relay.inference.chunks import room_in
-from napari_relay.inference.header import StoreHeader
+from napari_relay.inference.header import STORE_ATTRIBUTE, StoreHeader, opening_store
 from napari_relay.inference.levels import LevelArray
 from napari_relay.inference.lock import WriteLock
 from napari_relay.inference.options import PredictOptions
@@ -36,8 +35,6 @@ from napari_relay.inference.tile_states import (
     create_states,
 )
 from relay_tokens import Checkpoint, ClassSchema, UserError
-
-_ATTRIBUTE = "napari_relay"
 
 
 class PredictionStore:
@@ -100,14 +97,9 @@ class PredictionStore:
             When it is no prediction store of this version.
         """
         folder = Path(folder)
-        try:
+        with opening_store(folder):
             group = zarr.open_group(folder, mode="r+")
-            header = StoreHeader.from_json(_attributes(group), folder)
-            return cls(folder, group, header)
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{folder} is not a prediction that can be opened; choose another folder."
-            ) from error
+            return cls(folder, group, StoreHeader.of_group(group, folder))
 
     @classmethod
     def open_or_create(
@@ -317,7 +309,7 @@ class PredictionStore:
             return
         self.header = replace(self.header, classes=classes)
         with room_in(self.folder):
-            self._group.attrs[_ATTRIBUTE] = self.header.to_json()
+            self._group.attrs[STORE_ATTRIBUTE] = self.header.to_json()
             describe_classes(self._group, self.header)
 
     def mark_skipped(self, positions: Sequence[tuple[int, int]]) -> None:
@@ -380,10 +372,6 @@ class PredictionStore:
 
 
 def _create(folder: Path, header: StoreHeader) -> None:
-    group = zarr.create_group(folder, attributes={_ATTRIBUTE: header.to_json()})
+    group = zarr.create_group(folder, attributes={STORE_ATTRIBUTE: header.to_json()})
     create_arrays(group, header)
     create_states(group, header.grid.shape)
-
-
-def _attributes(group: zarr.Group) -> dict[str, Any]:
-    return cast("dict[str, Any]", group.attrs.asdict().get(_ATTRIBUTE, {}))
