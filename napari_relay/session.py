@@ -30,7 +30,8 @@ from napari_relay.inference import (
     check_fit,
     predict,
 )
-from napari_relay.inference.fingerprints import image_fingerprint, model_fingerprint
+from napari_relay.inference.fingerprints import image_fingerprint
+from napari_relay.inference.store_folder import store_folder
 from napari_relay.training import FinetuneOptions, FinetuneProgress, finetune
 from relay_tokens import Checkpoint, ClassSchema, UserError, load_checkpoint, save_checkpoint
 
@@ -252,6 +253,26 @@ class Session:
         used = self._require_model()
         return predict(used.checkpoint, used.image, used.store, windows, self.options, priority)
 
+    def use_options(self, options: PredictOptions) -> None:
+        """Predict with other settings from here on.
+
+        Each choice of what is kept has a prediction of its own, found again
+        when it is chosen again.
+
+        Raises
+        ------
+        UserError
+            When they do not fit the model, or the session's folder cannot be
+            written; the old ones stay in use.
+        """
+        before, self.options = self.options, options
+        try:
+            if self._in_use is not None:
+                self._switch(self._made_ready(self._in_use.checkpoint, self._in_use.version))
+        except UserError:
+            self.options = before
+            raise
+
     def apply_tile(self, result: TileResult) -> None:
         """Tell the layers of a finished tile. On the main thread."""
         self.events.tile_predicted.emit(result)
@@ -309,7 +330,8 @@ class Session:
         return self.folder / "models" / name
 
     def _open_store(self, checkpoint: Checkpoint, image: PyramidImage) -> PredictionStore:
-        folder = self.folder / "predictions" / f"{model_fingerprint(checkpoint)}-v2"
+        parent = self.folder / "predictions"
+        folder = store_folder(parent, image, checkpoint, self.options)
         return PredictionStore.open_or_create(folder, image, checkpoint, self.options)
 
     def _open_corrections(self, checkpoint: Checkpoint) -> CorrectionStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from napari_relay.folders import data_folder
 from napari_relay.geometry import Window
 from napari_relay.images import open_image
+from napari_relay.inference import PredictOptions
 from napari_relay.session import Session
 from napari_relay.training import FinetuneOptions
 from relay_tokens import Checkpoint, UserError, load_checkpoint
@@ -197,3 +199,51 @@ def test_what_is_no_colour_is_refused_and_changes_nothing(session: Session) -> N
     with pytest.raises(UserError, match="#rrggbb"):
         session.set_class_color(0, "green")
     assert not session.has_own_colors
+
+
+def test_other_settings_have_a_prediction_of_their_own_and_none_is_lost(session: Session) -> None:
+    session.use_model(untrained())
+    usual, window = session.store, [Window(0, 0, 30, 30)]
+    assert usual is not None
+    list(session.predict(window))
+    every_head = replace(session.options, attention_heads="all")
+    session.use_options(every_head)
+    assert session.store is not None
+    assert session.store.folder != usual.folder
+    assert not session.store.finished.any()
+    list(session.predict(window))
+    kept = session.store.attention_map("local", "relay_to_patch", 0, 0, head=2).values
+    session.use_options(replace(every_head, attention_heads="mean"))
+    assert session.store.folder == usual.folder
+    assert session.store.finished.sum() == 1
+    session.use_options(every_head)
+    again = session.store.attention_map("local", "relay_to_patch", 0, 0, head=2).values
+    np.testing.assert_array_equal(again, kept)
+
+
+def test_settings_that_do_not_fit_leave_the_old_ones_in_use(session: Session) -> None:
+    session.use_model(untrained())
+    before, store = session.options, session.store
+    with pytest.raises(UserError, match="does not fit crops"):
+        session.use_options(replace(before, halo=40))
+    assert session.options is before
+    assert session.store is store
+    list(session.predict([Window(0, 0, 9, 9)]))
+
+
+def test_a_prediction_of_other_settings_under_the_usual_name_stays_in_use(tmp_path: Path) -> None:
+    image = open_image(write_picture(tmp_path / "picture.tif"))
+    made = Session(image, options=PredictOptions(halo=0))
+    made.use_model(untrained())
+    first = made.store
+    made.close()
+    assert first is not None
+    plain = first.folder.with_name(first.folder.name.rpartition("-")[0])
+    first.folder.rename(plain)  # as it was named before settings had folders of their own
+    again = Session(image, options=PredictOptions(halo=0))
+    again.use_model(untrained())
+    assert again.store is not None
+    assert again.store.folder == plain
+    again.use_options(PredictOptions())
+    assert again.store.folder != plain
+    again.close()

@@ -17,6 +17,8 @@ from relay_tokens import BranchAttention, RelayAttention, RelaySegmenter, UserEr
 
 Branch = Literal["local", "global"]
 Direction = Literal["relay_to_patch", "patch_to_relay"]
+Blocks = int | tuple[int, ...] | None
+"""One transformer block from 0; the mean over some; None: the mean over all that are kept."""
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 BRANCHES: tuple[Branch, ...] = get_args(Branch)
 
@@ -35,6 +37,25 @@ class AttentionMap(NamedTuple):
     """Level-0 pixels a cell: the ``scale`` of a napari layer."""
     translate: tuple[float, float]
     """Level-0 ``(row, col)`` of the first cell's middle."""
+
+
+class AttentionStack(NamedTuple):
+    """The attention maps of several relay tokens, laid over the image alike."""
+
+    values: NDArray[np.floating]
+    """``(relay token, rows, cols)``; as in :class:`AttentionMap`."""
+    factor: float
+    """Level-0 pixels a cell."""
+    translate: tuple[float, float]
+    """Level-0 ``(row, col)`` of the first cell's middle."""
+
+    def map(self, token: int | None) -> AttentionMap:
+        """The map of a relay token; None: their mean."""
+        if token is None:
+            values = self.values.mean(axis=0, dtype=np.float32)
+        else:
+            values = self.values[token].astype(np.float32, copy=False)
+        return AttentionMap(values, self.factor, self.translate)
 
 
 @dataclass(frozen=True)
@@ -117,18 +138,27 @@ class AttentionLayout:
         maps = len(DIRECTIONS) * (len(self.groups[stride]) + 1)
         return maps * self.head_count(stride) * self.num_tokens
 
-    def channels(self, stride: int, direction: Direction, block: int | None) -> slice:
-        """Channels ``(head, relay token)``, flattened, of a kept block; None: the blocks' mean.
+    def members(self, block: Blocks) -> tuple[int, ...]:
+        """The blocks that are meant; None: all that are kept."""
+        if block is None:
+            return self.blocks
+        return (block,) if isinstance(block, int) else block
 
-        The channel axis is ``(direction, block, head, relay token)``, flattened;
-        the mean over the kept blocks of this stride follows the last block.
+    def channel_parts(self, stride: int, direction: Direction, block: Blocks) -> list[slice]:
+        """Channels ``(head, relay token)``, flattened, of each block that is meant.
+
+        None gives one part, the mean over the kept blocks of this stride. The
+        channel axis is ``(direction, block, head, relay token)``, flattened;
+        that mean follows the last block.
         """
-        members, size = self.groups[stride], self.head_count(stride) * self.num_tokens
-        place = len(members) if block is None else members.index(block)
-        first = DIRECTIONS.index(direction) * (len(members) + 1) + place
-        return slice(first * size, (first + 1) * size)
+        kept, size = self.groups[stride], self.head_count(stride) * self.num_tokens
+        wanted = [len(kept)]
+        if block is not None:
+            wanted = [kept.index(one) for one in self.members(block) if one in kept]
+        first = DIRECTIONS.index(direction) * (len(kept) + 1)
+        return [slice((first + k) * size, (first + k + 1) * size) for k in wanted]
 
-    def require(self, block: int | None, token: int | None, head: int | None) -> None:
+    def require(self, block: Blocks, token: int | None, head: int | None) -> None:
         """Refuse a choice of which nothing is kept.
 
         Raises
@@ -136,22 +166,30 @@ class AttentionLayout:
         UserError
             Saying what there is.
         """
-        kept = ", ".join(map(str, self.blocks))
-        if block is not None and block not in self.blocks:
-            raise UserError(f"There is no block {block} in this prediction; it keeps {kept}.")
+        kept, chosen = ", ".join(map(str, self.blocks)), self.members(block)
+        missing = [one for one in chosen if one not in self.blocks]
+        if missing or not chosen:
+            which = f"block {missing[0]}" if missing else "such range of blocks"
+            raise UserError(f"There is no {which} in this prediction; it keeps {kept}.")
         if token is not None and not 0 <= token < self.num_tokens:
             raise UserError(
                 f"There is no relay token {token}; the model has 0 to {self.num_tokens - 1}."
             )
         if head is not None:
-            self._require_head(block, head)
+            self._require_head(chosen, head)
 
-    def _require_head(self, block: int | None, head: int) -> None:
+    def head_numbers(self, block: Blocks) -> int:
+        """How many heads can be told apart in all the blocks that are meant."""
+        if self.heads is None:
+            return 0
+        return min(self.heads[one] for one in self.members(block))
+
+    def _require_head(self, chosen: tuple[int, ...], head: int) -> None:
         if self.heads is None:
             raise UserError(
                 f"There is no head {head} in this prediction; it keeps the mean over heads."
             )
-        count = min(self.heads[b] for b in self.blocks if block in (None, b))
+        count = self.head_numbers(chosen)
         if not 0 <= head < count:
             raise UserError(f"There is no head {head}; the heads are 0 to {count - 1}.")
 

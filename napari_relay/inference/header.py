@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import zarr
 
 from napari_relay.geometry import TileGrid
 from napari_relay.images.pyramid import PyramidImage
@@ -16,6 +21,8 @@ from napari_relay.inference.options import PredictOptions, tile_grid
 from relay_tokens import Checkpoint, ClassSchema, SegmentationClass, UserError
 
 FORMAT_VERSION = 2
+STORE_ATTRIBUTE = "napari_relay"
+"""Where in a store's attributes its header is."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +83,34 @@ class StoreHeader:
         """Where the arrays lie."""
         return Placement((self.grid.height, self.grid.width), self.pixel_size, self.unit)
 
+    @property
+    def settings_digest(self) -> str:
+        """A name for what was asked for, besides image and model."""
+        asked = {name: self.to_json()[name] for name in ("grid", "attention", "probabilities")}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+
     def to_json(self) -> dict[str, Any]:
         """The header as a JSON object."""
         classes = asdict(self.classes)["classes"]
         return {"format_version": FORMAT_VERSION, **asdict(self), "classes": classes}
+
+    @classmethod
+    def read(cls, folder: Path) -> StoreHeader:
+        """What the store in a folder says about itself.
+
+        Raises
+        ------
+        UserError
+            When it is no prediction store of this version.
+        """
+        with opening_store(folder):
+            return cls.of_group(zarr.open_group(folder, mode="r"), folder)
+
+    @classmethod
+    def of_group(cls, group: zarr.Group, folder: Path) -> StoreHeader:
+        """As :meth:`read`, of a store that is open."""
+        values = cast("dict[str, Any]", group.attrs.asdict().get(STORE_ATTRIBUTE, {}))
+        return cls.from_json(values, folder)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], folder: Path) -> StoreHeader:
@@ -134,3 +165,14 @@ class StoreHeader:
                 raise UserError(
                     f"{folder} was predicted from {what}; choose another folder or delete it."
                 )
+
+
+@contextmanager
+def opening_store(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong at opening into a sentence that names the folder."""
+    try:
+        yield
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder} is not a prediction that can be opened; choose another folder."
+        ) from error

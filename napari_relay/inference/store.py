@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
@@ -17,10 +16,12 @@ from numpy.typing import NDArray
 from napari_relay.geometry import TileGrid, Window
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.arrays import StoreArrays, create_arrays, describe_classes
-from napari_relay.inference.attention import AttentionMap, Branch, Direction
-from napari_relay.inference.attention_maps import AttentionChoice, read_attention_map
+from napari_relay.inference.attention import AttentionMap, Blocks, Branch, Direction
+from napari_relay.inference.attention_arrays import AttentionArrays
+from napari_relay.inference.attention_choice import AttentionChoice
+from napari_relay.inference.attention_maps import read_attention_map
 from napari_relay.inference.chunks import room_in
-from napari_relay.inference.header import StoreHeader
+from napari_relay.inference.header import STORE_ATTRIBUTE, StoreHeader, opening_store
 from napari_relay.inference.levels import LevelArray
 from napari_relay.inference.lock import WriteLock
 from napari_relay.inference.options import PredictOptions
@@ -34,8 +35,6 @@ from napari_relay.inference.tile_states import (
     create_states,
 )
 from relay_tokens import Checkpoint, ClassSchema, UserError
-
-_ATTRIBUTE = "napari_relay"
 
 
 class PredictionStore:
@@ -98,14 +97,9 @@ class PredictionStore:
             When it is no prediction store of this version.
         """
         folder = Path(folder)
-        try:
+        with opening_store(folder):
             group = zarr.open_group(folder, mode="r+")
-            header = StoreHeader.from_json(_attributes(group), folder)
-            return cls(folder, group, header)
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{folder} is not a prediction that can be opened; choose another folder."
-            ) from error
+            return cls(folder, group, StoreHeader.of_group(group, folder))
 
     @classmethod
     def open_or_create(
@@ -210,6 +204,22 @@ class PredictionStore:
         return self._arrays.attention is not None
 
     @property
+    def attention(self) -> AttentionArrays:
+        """What is kept of the relay tokens' attention.
+
+        Raises
+        ------
+        UserError
+            When the store keeps none.
+        """
+        if self._arrays.attention is None:
+            raise UserError(
+                f"{self.folder} keeps no attention; predict again with attention switched on "
+                "and a model with relay tokens."
+            )
+        return self._arrays.attention
+
+    @property
     def has_probabilities(self) -> bool:
         """Whether the store keeps the probability of every class."""
         return self._arrays.probabilities is not None
@@ -239,27 +249,15 @@ class PredictionStore:
         self,
         branch: Branch,
         direction: Direction,
-        block: int | None = None,
+        block: Blocks = None,
         token: int | None = None,
         window: Window | None = None,
         max_side: int = 2048,
         head: int | None = None,
     ) -> AttentionMap:
-        """Attention as one map over a window; see :func:`read_attention_map`.
-
-        Raises
-        ------
-        UserError
-            When the store keeps no attention, or not of such a block, relay
-            token or head.
-        """
-        if self._arrays.attention is None:
-            raise UserError(
-                f"{self.folder} keeps no attention; predict again with attention switched on "
-                "and a model with relay tokens."
-            )
+        """Attention as one map over a window; see :func:`read_attention_map`."""
         choice = AttentionChoice(direction, block, token, head)
-        return read_attention_map(self._arrays.attention, branch, choice, window, max_side)
+        return read_attention_map(self.attention, branch, choice, window, max_side)
 
     # --- writing
 
@@ -311,7 +309,7 @@ class PredictionStore:
             return
         self.header = replace(self.header, classes=classes)
         with room_in(self.folder):
-            self._group.attrs[_ATTRIBUTE] = self.header.to_json()
+            self._group.attrs[STORE_ATTRIBUTE] = self.header.to_json()
             describe_classes(self._group, self.header)
 
     def mark_skipped(self, positions: Sequence[tuple[int, int]]) -> None:
@@ -374,10 +372,6 @@ class PredictionStore:
 
 
 def _create(folder: Path, header: StoreHeader) -> None:
-    group = zarr.create_group(folder, attributes={_ATTRIBUTE: header.to_json()})
+    group = zarr.create_group(folder, attributes={STORE_ATTRIBUTE: header.to_json()})
     create_arrays(group, header)
     create_states(group, header.grid.shape)
-
-
-def _attributes(group: zarr.Group) -> dict[str, Any]:
-    return cast("dict[str, Any]", group.attrs.asdict().get(_ATTRIBUTE, {}))

@@ -1,174 +1,173 @@
-"""The layer that shows the relay tokens' attention over what is on screen."""
+"""The layer that shows the relay tokens' attention in one branch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from napari.layers import Image
-from qtpy.QtCore import QObject
+from napari.utils.colormaps import Colormap
+from numpy.typing import NDArray
 
-from napari_relay.geometry import Window
-from napari_relay.inference import AttentionMap
-from napari_relay.inference.attention import Branch, Direction
-from napari_relay.session import Session
+from napari_relay.inference.attention import AttentionStack, Branch, Direction
+from napari_relay.inference.attention_choice import AttentionChoice
 from napari_relay.widgets.image_layer import placement_of
-from napari_relay.widgets.jobs import JobRunner
 
-_CONTRAST = (1, 99)
-"""Percentiles of what is shown that become black and bright."""
-
-
-@dataclass(frozen=True)
-class AttentionChoice:
-    """Which attention is shown."""
-
-    branch: Branch = "local"
-    """Over the patches of the local or of the global crops."""
-    direction: Direction = "relay_to_patch"
-    """Relay tokens reading patches, or patches reading relay tokens."""
-    block: int | None = None
-    """Transformer block from 0; None: mean over blocks."""
-    token: int | None = None
-    """Relay token from 0; None: mean over relay tokens."""
+_CONTRAST = (1.0, 99.5)
+"""Percentiles of what is shown that become clear and bright."""
+_SAMPLE = 200_000
+"""Weights that are looked at for them."""
+_GROWN = 2.0
+"""Limits are found anew when so many times more cells have weights."""
+_COLORS: dict[Branch, tuple[str, ...]] = {
+    "local": ("#2b0b00", "#a63603", "#f16913", "#fdbe5b", "#fffbd5"),
+    "global": ("#00102b", "#08519c", "#3f8fd2", "#7fd0ea", "#eaffff"),
+}
+"""Orange and blue, which colour-blind people tell apart."""
 
 
 @dataclass(frozen=True)
-class _Read:
-    """One reading of the store, and what it was for."""
+class _Limits:
+    """What is clear and what is bright in the maps of a direction."""
 
-    choice: AttentionChoice
-    window: Window
-    map: AttentionMap
+    low: float
+    """Weight that is clear."""
+    high: float
+    """Weight that is bright."""
+    cells: int
+    """Cells with weights when they were found; 0: the person chose them."""
 
 
-class AttentionOverlay(QObject):
-    """Reads attention in a worker and shows it in one two-dimensional layer.
+class AttentionOverlay:
+    """Shows maps of one branch in a two-dimensional layer.
 
-    A map is read for the view and half as much around it. While one is read,
-    later wishes wait; only the last of them is read then.
+    The contrast is kept when the map changes, for each direction: chosen when
+    its first map is shown, and the person's from when they change it.
 
     Parameters
     ----------
-    session
-        Whose prediction store is read.
+    branch
+        Over the patches of the local or of the global crops.
     base
-        Layer of the session's image.
+        Layer of the image.
     insert
         Puts a new layer into the viewer.
     """
 
-    def __init__(self, session: Session, base: Image, insert: Callable[[Image], None]) -> None:
-        super().__init__()
+    def __init__(self, branch: Branch, base: Image, insert: Callable[[Image], None]) -> None:
         self.layer: Image | None = None
-        self._session, self._base = session, base
-        self._insert = insert
-        self._choice: AttentionChoice | None = None
-        self._view = session.image.window
-        self._shown: _Read | None = None
-        self._is_stale = False
-        self._jobs = JobRunner(self)
-        self._jobs.advanced.connect(self._on_read)
-        self._jobs.ended.connect(self._on_ended)
+        self.branch = branch
+        self.stack: AttentionStack | None = None
+        self._base, self._insert = base, insert
+        self._direction: Direction = "relay_to_patch"
+        self._limits: dict[Direction, _Limits] = {}
+        self._is_setting = False
 
     @property
     def visible(self) -> bool:
         """Whether the person sees it."""
         return self.layer is not None and bool(self.layer.visible)
 
-    @property
-    def reading(self) -> bool:
-        """Whether a map is being read."""
-        return self._jobs.running
-
-    def show(self, choice: AttentionChoice) -> None:
-        """Show the chosen attention, with a contrast of its own."""
-        self._choice = choice
+    def show(self) -> None:
+        """Show the layer, made anew if the person has deleted it."""
         if self.layer is None:
             self.layer = self._make_layer()
             self._insert(self.layer)
         self.layer.visible = True
-        self.refresh()
 
     def hide(self) -> None:
-        """Hide the layer; the choice is kept."""
+        """Hide the layer."""
         if self.layer is not None:
             self.layer.visible = False
 
     def forget_layer(self) -> None:
         """Take note that the person has deleted the layer."""
-        self.layer = self._shown = None
+        self.layer = self.stack = None
 
-    def refresh(self) -> None:
-        """Read again: tiles have arrived, or another model is in use."""
-        self._is_stale = True
-        self._read()
+    def clear(self) -> None:
+        """Show nothing until there is something: another prediction is in use."""
+        self.stack = None
+        if self.layer is not None:
+            self.layer.data = _nothing()
 
-    def follow(self, view: Window) -> None:
-        """Note what is on screen, and read where nothing was read yet."""
-        self._view = view
-        wanted = self._wanted()
-        if self._shown is None or self._shown.window.intersection(wanted) != wanted:
-            self.refresh()
-
-    def close(self) -> None:
-        """Read no more."""
-        self._choice = None
-        self._jobs.cancel()
-
-    def _wanted(self) -> Window:
-        return self._view.intersection(self._session.image.window)
-
-    def _read(self) -> None:
-        choice, store = self._choice, self._session.store
-        ready = self.visible and store is not None and store.has_attention
-        if choice is None or not ready or self._jobs.running or not self._wanted().area:
-            return
-        self._is_stale = False
-        margin = max(self._view.height, self._view.width) // 2
-        window = self._wanted().expanded(margin).intersection(self._session.image.window)
-
-        def read() -> Iterator[_Read]:
-            assert store is not None
-            parts = (choice.branch, choice.direction, choice.block, choice.token, window)
-            yield _Read(choice, window, store.attention_map(*parts))
-
-        self._jobs.start("Reading attention", read)
-
-    def _on_ended(self) -> None:
-        if self._is_stale:
-            self._read()
-
-    def _on_read(self, read: _Read) -> None:
+    def apply(self, stack: AttentionStack, choice: AttentionChoice) -> None:
+        """Show a map of a stack."""
         if self.layer is None:
             return
-        is_new = self._shown is None or self._shown.choice != read.choice
-        self._shown = read
+        self.stack, self._direction = stack, choice.direction
+        shown = stack.map(choice.token)
         pixel = np.asarray(placement_of(self._base)["scale"])
-        self.layer.data = read.map.values
-        self.layer.scale = pixel * read.map.factor
-        self.layer.translate = pixel * np.asarray(read.map.translate)
-        if is_new:
-            self.layer.contrast_limits = contrast_limits(read.map)
-            self.layer.name = f"Attention ({read.choice.branch})"
+        scale, translate = pixel * shown.factor, pixel * np.asarray(shown.translate)
+        self.layer.data = shown.values
+        if not np.array_equal(self.layer.scale, scale):
+            self.layer.scale = scale
+        if not np.array_equal(self.layer.translate, translate):
+            self.layer.translate = translate
+        self._keep_contrast(stack)
+
+    def auto_contrast(self) -> None:
+        """Choose the contrast by what is shown now."""
+        if self.stack is not None:
+            self._limits[self._direction] = _automatic(self.stack)
+            self._apply_limits()
+
+    def _keep_contrast(self, stack: AttentionStack) -> None:
+        known = self._limits.get(self._direction)
+        if known is None or (known.cells and _cells(stack) > _GROWN * known.cells):
+            self._limits[self._direction] = _automatic(stack)
+        self._apply_limits()
+
+    def _apply_limits(self) -> None:
+        limits = self._limits[self._direction]
+        if self.layer is None or tuple(self.layer.contrast_limits) == (limits.low, limits.high):
+            return
+        self._is_setting = True
+        try:
+            self.layer.contrast_limits_range = (0.0, max(2 * limits.high, limits.high + 1e-6))
+            self.layer.contrast_limits = (limits.low, limits.high)
+        finally:
+            self._is_setting = False
+
+    def _on_contrast(self) -> None:
+        if not self._is_setting and self.layer is not None and self.stack is not None:
+            low, high = self.layer.contrast_limits
+            self._limits[self._direction] = _Limits(float(low), float(high), cells=0)
 
     def _make_layer(self) -> Image:
-        return Image(
-            np.full((1, 1), np.nan, np.float32),
-            name="Attention",
-            colormap="inferno",
+        layer = Image(
+            _nothing(),
+            name=f"Attention ({self.branch})",
+            colormap=attention_colormap(self.branch),
             contrast_limits=(0, 1),
-            opacity=0.65,
+            opacity=0.85,
             interpolation2d="nearest",
             units=placement_of(self._base)["units"],
         )
+        layer.events.contrast_limits.connect(self._on_contrast)
+        return layer
 
 
-def contrast_limits(shown: AttentionMap) -> tuple[float, float]:
-    """Two different weights between which most of a map lies."""
-    finite = shown.values[np.isfinite(shown.values)]
+def attention_colormap(branch: Branch) -> Colormap:
+    """From clear to bright: what is read little leaves the image as it is."""
+    colors = np.array([[int(c[k : k + 2], 16) for k in (1, 3, 5)] for c in _COLORS[branch]]) / 255
+    opacity = np.linspace(0, 1, len(colors)) ** 0.7
+    return Colormap(np.column_stack([colors, opacity]), name=f"attention, {branch}")
+
+
+def _nothing() -> NDArray[np.float32]:
+    return np.full((1, 1), np.nan, np.float32)
+
+
+def _cells(stack: AttentionStack) -> int:
+    return int(np.isfinite(stack.values[0]).sum())
+
+
+def _automatic(stack: AttentionStack) -> _Limits:
+    """Two different weights between which most of the relay tokens' maps lies."""
+    values = stack.values.reshape(-1)[:: max(stack.values.size // _SAMPLE, 1)]
+    finite = values[np.isfinite(values)].astype(np.float32)
     if not finite.size:
-        return 0.0, 1.0
+        return _Limits(0.0, 1.0, cells=1)
     low, high = (float(v) for v in np.percentile(finite, _CONTRAST))
-    return low, max(high, low + 1e-6)
+    return _Limits(low, max(high, low + 1e-6), max(_cells(stack), 1))

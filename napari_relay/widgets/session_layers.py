@@ -15,7 +15,7 @@ from napari_relay.geometry import Window
 from napari_relay.inference import PredictionStore, TileResult
 from napari_relay.session import Session
 from napari_relay.widgets.area_layer import AreaLayer
-from napari_relay.widgets.attention_overlay import AttentionChoice, AttentionOverlay
+from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import correction_colormap, corrections_layer
@@ -46,7 +46,7 @@ class SessionLayers:
         self.corrections: PaintableLabels | None = None
         self.areas = AreaLayer(viewer, base)
         self._score = ScoreOverlay(session, base, self._insert)
-        self._attention = AttentionOverlay(session, base, self._insert)
+        self.attention = AttentionLayers(session, base, self._insert)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
         self._timer = QTimer()
@@ -61,7 +61,7 @@ class SessionLayers:
     def stop_following(self) -> None:
         """Follow the session no more; the layers stay."""
         self._timer.stop()
-        self._attention.close()
+        self.attention.close()
         self.session.events.model_changed.disconnect(self._on_model_changed)
         self.session.events.colors_changed.disconnect(self._on_colors_changed)
         self.session.events.tile_predicted.disconnect(self._on_tile)
@@ -77,11 +77,6 @@ class SessionLayers:
         QTimer.singleShot(0, lambda: _remove(shown, overlays))
 
     @property
-    def attention(self) -> Image | None:
-        """Layer of the relay tokens' attention; None until it is asked for."""
-        return self._attention.layer
-
-    @property
     def score(self) -> Image | None:
         """Layer of confidence, entropy or scale disagreement; None until it is asked for."""
         return self._score.layer
@@ -94,29 +89,21 @@ class SessionLayers:
     @property
     def busy(self) -> bool:
         """Whether something that will be shown is still being read."""
-        return self._attention.reading
+        return self.attention.reading
 
     def owns(self, layer: Layer) -> bool:
         """Whether a layer is the session's image or one of its overlays."""
         return any(layer is own for own in (self.base, self.areas.layer, *self._overlays()))
 
     def _overlays(self) -> list[Layer]:
-        overlays = (self.prediction, self.score, self.attention, self.corrections)
+        overlays = (self.prediction, self.score, *self.attention.layers, self.corrections)
         return [layer for layer in overlays if layer is not None]
 
     # --- what a panel asks for
 
     def follow_view(self, view: Window) -> None:
         """Note which level-0 pixels are on screen."""
-        self._attention.follow(view)
-
-    def show_attention(self, choice: AttentionChoice) -> None:
-        """Show the chosen attention, as soon as it is read."""
-        self._attention.show(choice)
-
-    def hide_attention(self) -> None:
-        """Hide the attention."""
-        self._attention.hide()
+        self.attention.follow(view)
 
     def show_prediction(self) -> None:
         """Show the class mask, made anew if the person has deleted it."""
@@ -161,9 +148,10 @@ class SessionLayers:
                 self.viewer.layers.remove(self.corrections)
             self._painted = corrections
             self.corrections = self._add_corrections(corrections)
-        if self.attention is not None and not store.has_attention:
-            self.viewer.layers.remove(self.attention)
-        self._attention.refresh()
+        if not store.has_attention:
+            for layer in self.attention.layers:
+                self.viewer.layers.remove(layer)
+        self.attention.refresh()
 
     def _on_colors_changed(self) -> None:
         classes = self.session.classes
@@ -187,14 +175,13 @@ class SessionLayers:
 
     def _refresh_slow_layers(self) -> None:
         self._score.refresh()
-        self._attention.refresh()
+        self.attention.refresh()
 
     def _on_removed(self, event: Any) -> None:
         for name in ("prediction", "corrections"):
             if getattr(self, name) is event.value:
                 setattr(self, name, None)
-        if self.attention is event.value:
-            self._attention.forget_layer()
+        self.attention.forget_layer(event.value)
         if self.score is event.value:
             self._score.forget_layer()
         if self.prediction is None:

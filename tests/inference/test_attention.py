@@ -15,7 +15,7 @@ from napari_relay.inference import (
     predict,
     read_crop_pair,
 )
-from napari_relay.inference.attention_maps import overlapped
+from napari_relay.inference.attention_global import overlapped
 from relay_tokens import Checkpoint, RelayConfig, RelaySegmenter, UserError
 
 from .samples import make_image, make_metadata, noise, tiny_relay, value_checkpoint

@@ -1,0 +1,236 @@
+"""The attention layers of an image, read from its prediction while a person looks around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, QTimer
+
+from napari_relay.geometry import Window
+from napari_relay.inference.attention import BRANCHES, AttentionStack, Branch
+from napari_relay.inference.attention_cache import (
+    AttentionCache,
+    AttentionRequest,
+    likely_next,
+)
+from napari_relay.inference.attention_choice import AttentionChoice
+from napari_relay.session import Session
+from napari_relay.widgets.attention_overlay import AttentionOverlay
+from napari_relay.widgets.jobs import JobRunner
+
+_READING = "Reading attention"
+_AHEAD = "Reading attention ahead"
+_QUIET_MS = 700
+"""How long nothing may have been read before what may be wanted next is read."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Maps that were read."""
+
+    request: AttentionRequest
+    """What was wanted."""
+    stack: AttentionStack
+    """The maps."""
+    round: int
+    """How often the prediction had changed before."""
+
+
+class AttentionLayers(QObject):
+    """An overlay for each branch, with what they show read in a worker.
+
+    Maps are read for the view and half as much around it, and kept: a choice
+    that was read ahead is shown at once. While one is read, later wishes wait;
+    only the last of them is read then.
+
+    Parameters
+    ----------
+    session
+        Whose prediction store is read.
+    base
+        Layer of the session's image.
+    insert
+        Puts a new layer into the viewer.
+    """
+
+    def __init__(self, session: Session, base: Image, insert: Callable[[Image], None]) -> None:
+        super().__init__()
+        self._session = session
+        self._overlays = {branch: AttentionOverlay(branch, base, insert) for branch in BRANCHES}
+        self._choice = AttentionChoice("relay_to_patch")
+        self._is_closed = False
+        self._view = self._window = session.image.window
+        self._cache: AttentionCache | None = None
+        self._round = 0
+        self._pending: list[AttentionRequest] = []
+        self._begun: tuple[int, list[AttentionRequest]] = (0, [])
+        self._quiet = QTimer(self)
+        self._quiet.setSingleShot(True)
+        self._quiet.setInterval(_QUIET_MS)
+        self._quiet.timeout.connect(self._read_ahead)
+        self._jobs = JobRunner(self)
+        self._jobs.advanced.connect(self._on_read)
+        self._jobs.ended.connect(self._on_ended)
+
+    @property
+    def layers(self) -> list[Image]:
+        """The layers that there are, the local branch's first."""
+        return [o.layer for o in self._overlays.values() if o.layer is not None]
+
+    @property
+    def choice(self) -> AttentionChoice:
+        """What was chosen last."""
+        return self._choice
+
+    @property
+    def shown(self) -> list[Branch]:
+        """The branches that the person sees."""
+        return [branch for branch, overlay in self._overlays.items() if overlay.visible]
+
+    @property
+    def reading(self) -> bool:
+        """Whether a map that will be shown is being read."""
+        return bool(self._pending) or self._jobs.name == _READING
+
+    def layer(self, branch: Branch) -> Image | None:
+        """The layer of a branch; None until it is asked for."""
+        return self._overlays[branch].layer
+
+    def show(self, branches: Collection[Branch], choice: AttentionChoice) -> None:
+        """Show the chosen attention in these branches alone."""
+        self._choice = choice
+        for branch, overlay in self._overlays.items():
+            if branch in branches:
+                overlay.show()
+            else:
+                overlay.hide()
+        self._update()
+
+    def hide(self) -> None:
+        """Hide the layers; the choice is kept."""
+        for overlay in self._overlays.values():
+            overlay.hide()
+
+    def auto_contrast(self) -> None:
+        """Choose the contrast of what is shown by what is shown."""
+        for overlay in self._overlays.values():
+            if overlay.visible:
+                overlay.auto_contrast()
+
+    def forget_layer(self, layer: Image) -> None:
+        """Take note that the person has deleted a layer."""
+        for overlay in self._overlays.values():
+            if overlay.layer is layer:
+                overlay.forget_layer()
+
+    def refresh(self) -> None:
+        """Read again: tiles have arrived, or another model is in use."""
+        if self._cache is not None and self._cache.store is not self._session.store:
+            self._cache = None
+            for overlay in self._overlays.values():
+                overlay.clear()
+        if self._cache is not None:
+            self._cache.forget()
+        self._round += 1
+        self._update()
+
+    def follow(self, view: Window) -> None:
+        """Note what is on screen, and read where nothing was read yet."""
+        self._view = view
+        if not self._serves(self._window):
+            self._update()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._is_closed = True
+        self._pending = []
+        self._quiet.stop()
+        self._jobs.cancel()
+
+    # --- what is wanted
+
+    def _wanted(self) -> Window:
+        return self._view.intersection(self._session.image.window)
+
+    def _around(self) -> Window:
+        margin = max(self._view.height, self._view.width) // 2
+        return self._wanted().expanded(margin).intersection(self._session.image.window)
+
+    def _serves(self, window: Window) -> bool:
+        """Whether maps over a window show the view, and as finely as can be."""
+        wanted, around = self._wanted(), self._around()
+        wide = max(window.height, window.width) > 2 * max(around.height, around.width)
+        return window.intersection(wanted) == wanted and not (wide and self._is_thinned)
+
+    @property
+    def _is_thinned(self) -> bool:
+        """Whether a map may leave out cells: it has more than half of those it may have."""
+        stacks = [overlay.stack for overlay in self._overlays.values()]
+        sides = [max(stack.values.shape) for stack in stacks if stack is not None]
+        return max(sides, default=0) > AttentionRequest.max_side // 2
+
+    def _requests(self) -> list[AttentionRequest]:
+        choice = self._choice._replace(token=None)
+        return [AttentionRequest(branch, choice, self._window) for branch in self.shown]
+
+    # --- reading
+
+    def _update(self) -> None:
+        """Show what is wanted: now if it is in memory, else as soon as it is read."""
+        store = self._session.store
+        if self._is_closed or store is None or not store.has_attention or not self.shown:
+            return
+        if not self._wanted().area:
+            return
+        if self._cache is None:
+            self._cache = AttentionCache(store)
+        if not self._serves(self._window):
+            self._window = self._around()
+        self._pending = [one for one in self._requests() if not self._show_kept(one)]
+        self._quiet.start()
+        if self._pending and self._jobs.name != _READING:
+            self._start(_READING, self._pending)
+
+    def _show_kept(self, request: AttentionRequest) -> bool:
+        stack = self._cache.find(request) if self._cache is not None else None
+        if stack is not None:
+            self._overlays[request.branch].apply(stack, self._choice)
+        return stack is not None
+
+    def _start(self, name: str, requests: Collection[AttentionRequest]) -> None:
+        cache, wanted, number = self._cache, list(requests), self._round
+        if name == _READING:
+            self._begun = number, wanted
+
+        def read() -> Iterator[_Read]:
+            for request in wanted:
+                if cache is not None and (name == _READING or cache.has_room):
+                    yield _Read(request, cache.read(request), number)
+
+        self._jobs.start(name, read)
+
+    def _read_ahead(self) -> None:
+        store = self._session.store
+        layout = store.header.attention if store is not None else None
+        if layout is None or self._jobs.running or self._is_closed:
+            return
+        ahead = [one for request in self._requests() for one in likely_next(request, layout)]
+        self._start(_AHEAD, ahead)
+
+    def _on_read(self, read: _Read) -> None:
+        if read.request not in self._pending:
+            return
+        self._overlays[read.request.branch].apply(read.stack, self._choice)
+        if read.round == self._round:
+            self._pending.remove(read.request)
+
+    def _on_ended(self, name: str, complete: bool) -> None:
+        if name != _READING:
+            return
+        number, begun = self._begun
+        if not complete and number == self._round:  # it failed, and would again
+            self._pending = [one for one in self._pending if one not in begun]
+        if self._pending:
+            self._start(_READING, self._pending)
