@@ -232,6 +232,7 @@ def _call(
 def _title(text: str, points: int) -> QLabel:
     made = QLabel(text)
     made.setStyleSheet(f"font-size: {points}pt; font-weight: bold")
+    made.setIndent(0)
     return made
 
 
