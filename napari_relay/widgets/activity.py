@@ -48,8 +48,8 @@ class Activity(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(_FOLLOW_MS)
         self._timer.timeout.connect(self._follow)
-        jobs = self._watch(controller.jobs)
-        opening = self._watch(controller.opener.jobs)
+        jobs = self.watch(controller.jobs)
+        opening = self.watch(controller.opener.jobs)
         controller.predicted.connect(lambda result: _advance_job(jobs, result))
         controller.finetuned.connect(lambda progress: _advance_job(jobs, progress))
         controller.opener.advanced.connect(lambda progress: _advance_opening(opening, progress))
@@ -62,8 +62,8 @@ class Activity(QObject):
         for task in list(self.tasks):
             self._end(task)
 
-    def _watch(self, runner: JobRunner) -> list[Task]:
-        """Follow a runner; the list holds the task of the job that it runs."""
+    def watch(self, runner: JobRunner) -> list[Task]:
+        """Show what a runner runs; the list holds the task of it meanwhile."""
         running: list[Task] = []
 
         def on_started(name: str) -> None:

@@ -15,7 +15,7 @@ _PAUSE_MS = 120
 """How long the contrast must rest before the image follows."""
 _LABEL_WIDTH = 60
 _COLORS = ("Red", "Green", "Blue")
-_WHOLE, _USUAL = (0.0, 100.0), (2.0, 98.0)
+_WHOLE = (0.0, 100.0)
 _FIRST, _OWN = "first", "own"
 """Bands as the image was opened; three that the person chooses. Else the index of a grey band."""
 
@@ -30,6 +30,7 @@ class BandFields(QWidget):
         super().__init__(parent)
         self._names: tuple[str, ...] = ()
         self._first: tuple[int, ...] = ()
+        self._usual = _WHOLE
         self._contrast: tuple[float, float] | None = None
         self.shown = QComboBox()
         self.shown.setToolTip("The bands that you see; what a model reads stays the same")
@@ -50,7 +51,13 @@ class BandFields(QWidget):
         self._timer.timeout.connect(self._tell)
         self._lay_out()
 
-    def describe(self, names: Sequence[str], first: Sequence[int], choice: BandChoice) -> None:
+    def describe(
+        self,
+        names: Sequence[str],
+        first: Sequence[int],
+        usual: tuple[float, float],
+        choice: BandChoice,
+    ) -> None:
         """Offer the bands of an image.
 
         Parameters
@@ -59,11 +66,13 @@ class BandFields(QWidget):
             Of all its bands.
         first
             Indices of those it is opened with, three or one.
+        usual
+            Percentages between which they are stretched then.
         choice
             What is shown now.
         """
         self._timer.stop()
-        self._names, self._first = tuple(names), tuple(first)
+        self._names, self._first, self._usual = tuple(names), tuple(first), usual
         self._fill()
         self.shown.setCurrentIndex(self.shown.findData(self._mode_of(choice.bands)))
         for box, band in zip(self.channels, choice.bands, strict=False):
@@ -127,7 +136,7 @@ class BandFields(QWidget):
         self._contrast = contrast
         self.usual.setEnabled(contrast is not None)
         with QSignalBlocker(self.contrast):
-            self.contrast.setValue(contrast or _USUAL)
+            self.contrast.setValue(contrast or self._usual)
 
     def _on_shown(self) -> None:
         if self.shown.currentData() == _OWN:

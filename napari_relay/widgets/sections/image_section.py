@@ -10,7 +10,7 @@ from napari_relay.images import PyramidImage, image_suffixes
 from napari_relay.images.relief import STYLES, elevation_band
 from napari_relay.widgets.band_display import BandChoice, BandDisplay
 from napari_relay.widgets.controller import RelayController
-from napari_relay.widgets.image_layer import pyramid_of, shown_bands, shows_colors
+from napari_relay.widgets.image_layer import pyramid_of, shown_bands, shows_colors, usual_contrast
 from napari_relay.widgets.jobs import report
 from napari_relay.widgets.level_builds import OpenProgress
 from napari_relay.widgets.relief_layers import ReliefLayers
@@ -117,7 +117,7 @@ class ImageSection(Section):
         if current is None or image is None:
             return
         choice = self._display.choice_of(current.base, image)
-        self.bands.describe(image.bands, shown_bands(image), choice)
+        self.bands.describe(image.bands, shown_bands(image), usual_contrast(image), choice)
         self.bands.setEnabled(self._reliefs.style_of(current.base) is None)
 
     def ask(self) -> None:
