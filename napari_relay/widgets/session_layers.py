@@ -17,6 +17,7 @@ from napari_relay.widgets.attention_overlay import AttentionChoice, AttentionOve
 from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import corrections_layer
+from napari_relay.widgets.prober import Prober
 from napari_relay.widgets.region_refresh import RegionRefresher
 from napari_relay.widgets.score_overlay import ScoreName, ScoreOverlay
 from relay_tokens import IGNORE_INDEX, ClassSchema
@@ -44,6 +45,7 @@ class SessionLayers:
         self.corrections: PaintableLabels | None = None
         self._score = ScoreOverlay(session, base, self._insert)
         self._attention = AttentionOverlay(session, base, self._insert)
+        self.prober = Prober(viewer, session, base, self._insert)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
         self._timer = QTimer()
@@ -58,6 +60,7 @@ class SessionLayers:
         """Follow the session no more; the layers stay."""
         self._timer.stop()
         self._attention.close()
+        self.prober.close()
         self.session.events.model_changed.disconnect(self._on_model_changed)
         self.session.events.tile_predicted.disconnect(self._on_tile)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
@@ -95,13 +98,14 @@ class SessionLayers:
 
     def _overlays(self) -> list[Layer]:
         overlays = (self.prediction, self.score, self.attention, self.corrections)
-        return [layer for layer in overlays if layer is not None]
+        return [layer for layer in overlays if layer is not None] + self.prober.overlays
 
     # --- what a panel asks for
 
     def follow_view(self, view: Window) -> None:
         """Note which level-0 pixels are on screen."""
         self._attention.follow(view)
+        self.prober.layers.follow_zoom()
 
     def show_attention(self, choice: AttentionChoice) -> None:
         """Show the chosen attention, as soon as it is read."""
@@ -157,6 +161,7 @@ class SessionLayers:
         if self.attention is not None and not store.has_attention:
             self.viewer.layers.remove(self.attention)
         self._attention.refresh()
+        self.prober.follow_model()
 
     def _on_tile(self, result: TileResult) -> None:
         if self._refresher is not None:
@@ -181,6 +186,7 @@ class SessionLayers:
             self._attention.forget_layer()
         if self.score is event.value:
             self._score.forget_layer()
+        self.prober.forget_layer(event.value)
         if self.prediction is None:
             self._refresher = None
 
