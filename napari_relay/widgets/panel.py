@@ -29,13 +29,14 @@ from napari_relay.widgets.sections.finetuning_section import FinetuningSection
 from napari_relay.widgets.sections.image_section import ImageSection
 from napari_relay.widgets.sections.model_section import ModelSection
 from napari_relay.widgets.sections.prediction_section import PredictionSection
+from napari_relay.widgets.sections.probe_section import ProbeSection
 from napari_relay.widgets.sections.section import Section, WheelGuard
 
 _WIDTH = 340
 
 
 class RelayPanel(QWidget):
-    """Image, model, prediction, exploring, attention, corrections, fine-tuning, export.
+    """Image, model, prediction, exploring, attention, probe, corrections, fine-tuning, export.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ class RelayPanel(QWidget):
         self.prediction = PredictionSection(self.controller)
         self.explore = ExploreSection(self.controller)
         self.attention = AttentionSection(self.controller)
+        self.probe = ProbeSection(self.controller)
         self.correction = CorrectionSection(self.controller)
         self.finetuning = FinetuningSection(self.controller)
         self.export = ExportSection(self.controller)
@@ -87,6 +89,7 @@ class RelayPanel(QWidget):
             self.prediction,
             self.explore,
             self.attention,
+            self.probe,
             self.correction,
             self.finetuning,
             self.export,

@@ -19,6 +19,7 @@ from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import correction_colormap, corrections_layer
+from napari_relay.widgets.prober import Prober
 from napari_relay.widgets.region_refresh import RegionRefresher
 from napari_relay.widgets.score_overlay import ScoreName, ScoreOverlay
 from relay_tokens import IGNORE_INDEX, ClassSchema
@@ -47,6 +48,7 @@ class SessionLayers:
         self.areas = AreaLayer(viewer, base)
         self._score = ScoreOverlay(session, base, self._insert)
         self.attention = AttentionLayers(session, base, self._insert)
+        self.prober = Prober(viewer, session, base, self._insert)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
         self._timer = QTimer()
@@ -62,6 +64,7 @@ class SessionLayers:
         """Follow the session no more; the layers stay."""
         self._timer.stop()
         self.attention.close()
+        self.prober.close()
         self.session.events.model_changed.disconnect(self._on_model_changed)
         self.session.events.colors_changed.disconnect(self._on_colors_changed)
         self.session.events.tile_predicted.disconnect(self._on_tile)
@@ -97,13 +100,14 @@ class SessionLayers:
 
     def _overlays(self) -> list[Layer]:
         overlays = (self.prediction, self.score, *self.attention.layers, self.corrections)
-        return [layer for layer in overlays if layer is not None]
+        return [layer for layer in overlays if layer is not None] + self.prober.overlays
 
     # --- what a panel asks for
 
     def follow_view(self, view: Window) -> None:
         """Note which level-0 pixels are on screen."""
         self.attention.follow(view)
+        self.prober.layers.follow_zoom()
 
     def show_prediction(self) -> None:
         """Show the class mask, made anew if the person has deleted it."""
@@ -152,6 +156,7 @@ class SessionLayers:
             for layer in self.attention.layers:
                 self.viewer.layers.remove(layer)
         self.attention.refresh()
+        self.prober.follow_model()
 
     def _on_colors_changed(self) -> None:
         classes = self.session.classes
@@ -184,6 +189,7 @@ class SessionLayers:
         self.attention.forget_layer(event.value)
         if self.score is event.value:
             self._score.forget_layer()
+        self.prober.forget_layer(event.value)
         if self.prediction is None:
             self._refresher = None
 
