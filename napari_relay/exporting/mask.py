@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_relay.exporting.placement import Placement
 from napari_relay.exporting.raster import LabelArray, write_png, write_tiff
+from napari_relay.exporting.whole import whole_file
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.store import PredictionStore
 from relay_tokens import ClassSchema, UserError
@@ -122,7 +120,7 @@ def _export(
     levels: Sequence[LabelArray], path: Path, classes: ClassSchema | None, placement: Placement
 ) -> Path:
     _check(path, max(levels[0].shape))
-    with _whole(path) as scratch:
+    with whole_file(path) as scratch:
         if path.suffix.lower() == PNG_SUFFIX:
             write_png(scratch, levels[0], classes)
         else:
@@ -141,21 +139,3 @@ def _check(path: Path, side: int) -> None:
             f"{path} would be {side} px wide or high and PNG is for up to {LARGEST_PNG}; "
             "choose a name that ends in .tif."
         )
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary sibling that takes the path's place when nothing went wrong."""
-    scratch = path.with_name(f".{uuid4().hex[:8]}{''.join(path.suffixes[-2:])}")
-    try:
-        yield scratch
-        scratch.replace(path)
-    except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        remedy = "free some space" if full else "choose a folder that exists and can be written"
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}); {remedy}."
-        ) from error
-    finally:
-        if scratch.exists():
-            scratch.unlink()

@@ -144,19 +144,16 @@ class AttentionLayout:
             return self.blocks
         return (block,) if isinstance(block, int) else block
 
-    def channel_parts(self, stride: int, direction: Direction, block: Blocks) -> list[slice]:
-        """Channels ``(head, relay token)``, flattened, of each block that is meant.
+    def channels(self, stride: int, direction: Direction, block: int | None) -> slice:
+        """Channels ``(head, relay token)``, flattened, of a kept block; None: the blocks' mean.
 
-        None gives one part, the mean over the kept blocks of this stride. The
-        channel axis is ``(direction, block, head, relay token)``, flattened;
-        that mean follows the last block.
+        The channel axis is ``(direction, block, head, relay token)``, flattened;
+        the mean over the kept blocks of this stride follows the last block.
         """
-        kept, size = self.groups[stride], self.head_count(stride) * self.num_tokens
-        wanted = [len(kept)]
-        if block is not None:
-            wanted = [kept.index(one) for one in self.members(block) if one in kept]
-        first = DIRECTIONS.index(direction) * (len(kept) + 1)
-        return [slice((first + k) * size, (first + k + 1) * size) for k in wanted]
+        members, size = self.groups[stride], self.head_count(stride) * self.num_tokens
+        place = len(members) if block is None else members.index(block)
+        first = DIRECTIONS.index(direction) * (len(members) + 1) + place
+        return slice(first * size, (first + 1) * size)
 
     def require(self, block: Blocks, token: int | None, head: int | None) -> None:
         """Refuse a choice of which nothing is kept.

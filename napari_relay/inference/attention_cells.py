@@ -51,7 +51,10 @@ class CellReader:
     ) -> NDArray[np.float32]:
         """Mean over the chosen blocks of a patch stride, ``(depth, rows, cols)``."""
         layout, choice = self.arrays.layout, self.choice
-        parts = layout.channel_parts(stride, choice.direction, choice.block)
+        blocks: list[int | None] = [None]  # the mean over all is kept too
+        if choice.block is not None:
+            blocks = [b for b in layout.members(choice.block) if b in layout.groups[stride]]
+        parts = [layout.channels(stride, choice.direction, block) for block in blocks]
         total = sum(self._one(array[part, rows, cols], stride) for part in parts)
         return np.asarray(total / np.float32(len(parts)))
 

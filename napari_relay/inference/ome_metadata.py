@@ -35,6 +35,8 @@ def describe_levels(
     path: str = "",
     channels: bool = False,
     cell: int = 1,
+    origin: tuple[float, float] = (0.0, 0.0),
+    coarser: str = "every second pixel",
 ) -> None:
     """Describe ``count`` levels of a group as one image.
 
@@ -46,11 +48,15 @@ def describe_levels(
         Whether the arrays are ``(c, y, x)``.
     cell
         Level-0 pixels of the image a cell of the first level.
+    origin
+        Level-0 row and column with which the first cell begins.
+    coarser
+        What each level has of the one before.
     """
     datasets = [
         {
             "path": f"{path}{level}",
-            "coordinateTransformations": _placed(cell * 2**level, placement, channels),
+            "coordinateTransformations": _placed(cell * 2**level, placement, channels, origin),
         }
         for level in range(count)
     ]
@@ -58,7 +64,7 @@ def describe_levels(
         "name": name,
         "axes": _axes(placement, channels),
         "datasets": datasets,
-        "type": "every second pixel",
+        "type": coarser,
         "metadata": {"image_shape": list(placement.shape)},
     }
     _describe(folder, {"multiscales": [image]})
@@ -88,12 +94,33 @@ def describe_labels(parent: zarr.Group, classes: ClassSchema) -> None:
 
 def describe_probabilities(folder: zarr.Group, classes: ClassSchema) -> None:
     """Name and colour the channels of the probabilities."""
-    window = {"min": 0, "max": 255, "start": 0, "end": 255}
-    channels = [
-        {"label": c.name, "color": c.color[1:].upper(), "window": window, "active": True}
-        for c in classes
+    describe_channels(folder, [(c.name, c.color[1:].upper()) for c in classes], (0, 255))
+
+
+def describe_channels(
+    folder: zarr.Group,
+    channels: Sequence[tuple[str, str]],
+    limits: tuple[float, float],
+    shown: int | None = None,
+) -> None:
+    """Name and colour the channels of an image.
+
+    Parameters
+    ----------
+    channels
+        Name and colour, ``RRGGBB``, of each.
+    limits
+        The least and the largest value.
+    shown
+        Which is shown at first; None: all.
+    """
+    low, high = limits
+    window = {"min": low, "max": high, "start": low, "end": high}
+    described = [
+        {"label": name, "color": color, "window": window, "active": shown in (None, k)}
+        for k, (name, color) in enumerate(channels)
     ]
-    _describe(folder, {"omero": {"channels": channels}})
+    _describe(folder, {"omero": {"channels": described}})
 
 
 def _describe(folder: zarr.Group, content: dict[str, Any]) -> None:
@@ -109,11 +136,14 @@ def _axes(placement: Placement, channels: bool) -> list[dict[str, str]]:
     return [{"name": "c", "type": "channel"}, *known] if channels else known
 
 
-def _placed(factor: int, placement: Placement, channels: bool) -> list[dict[str, Any]]:
+def _placed(
+    factor: int, placement: Placement, channels: bool, origin: tuple[float, float]
+) -> list[dict[str, Any]]:
     """Scale and translation of a level, in the image's unit (in pixels where it has none)."""
     sizes = placement.pixel_size or (1.0, 1.0)
     scale = [float(factor * size) for size in sizes]
-    translation = [float(level_translate(factor) * size) for size in sizes]
+    middle = level_translate(factor)
+    translation = [float((o + middle) * size) for o, size in zip(origin, sizes, strict=True)]
     return [
         {"type": "scale", "scale": _with_channel(scale, 1.0, channels)},
         {"type": "translation", "translation": _with_channel(translation, 0.0, channels)},

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer
 
 from napari_relay.geometry import Window
-from napari_relay.inference.attention import BRANCHES, AttentionStack, Branch
+from napari_relay.inference.attention import AttentionStack, Branch
 from napari_relay.inference.attention_cache import (
     AttentionCache,
     AttentionRequest,
@@ -24,6 +24,9 @@ _READING = "Reading attention"
 _AHEAD = "Reading attention ahead"
 _QUIET_MS = 700
 """How long nothing may have been read before what may be wanted next is read."""
+
+Insert = Callable[[Image, Image | None], None]
+"""Puts a layer into the viewer: under another one, or over all of the session's."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,18 @@ class AttentionLayers(QObject):
         Puts a new layer into the viewer.
     """
 
-    def __init__(self, session: Session, base: Image, insert: Callable[[Image], None]) -> None:
+    def __init__(self, session: Session, base: Image, insert: Insert) -> None:
         super().__init__()
         self._session = session
-        self._overlays = {branch: AttentionOverlay(branch, base, insert) for branch in BRANCHES}
+        # The light of the global branch is added to that of the local one, so it lies over it.
+        self._overlays: dict[Branch, AttentionOverlay] = {
+            "local": AttentionOverlay("local", base, lambda x: insert(x, self.layer("global"))),
+            "global": AttentionOverlay("global", base, lambda x: insert(x, None)),
+        }
         self._choice = AttentionChoice("relay_to_patch")
         self._is_closed = False
-        self._view = self._window = session.image.window
+        self._view = session.image.window
+        self._window = Window(0, 0, 0, 0)
         self._cache: AttentionCache | None = None
         self._round = 0
         self._pending: list[AttentionRequest] = []
@@ -98,12 +106,12 @@ class AttentionLayers(QObject):
         """The layer of a branch; None until it is asked for."""
         return self._overlays[branch].layer
 
-    def show(self, branches: Collection[Branch], choice: AttentionChoice) -> None:
+    def show(self, branches: Sequence[Branch], choice: AttentionChoice) -> None:
         """Show the chosen attention in these branches alone."""
         self._choice = choice
         for branch, overlay in self._overlays.items():
             if branch in branches:
-                overlay.show()
+                overlay.show(over_other=branch != branches[0])
             else:
                 overlay.hide()
         self._update()
@@ -161,15 +169,16 @@ class AttentionLayers(QObject):
     def _serves(self, window: Window) -> bool:
         """Whether maps over a window show the view, and as finely as can be."""
         wanted, around = self._wanted(), self._around()
-        wide = max(window.height, window.width) > 2 * max(around.height, around.width)
-        return window.intersection(wanted) == wanted and not (wide and self._is_thinned)
+        side, needed = (max(w.height, w.width) for w in (window, around))
+        is_thinned = side > AttentionRequest.max_side * self._finest
+        return window.intersection(wanted) == wanted and not (is_thinned and side > 2 * needed)
 
     @property
-    def _is_thinned(self) -> bool:
-        """Whether a map may leave out cells: it has more than half of those it may have."""
-        stacks = [overlay.stack for overlay in self._overlays.values()]
-        sides = [max(stack.values.shape) for stack in stacks if stack is not None]
-        return max(sides, default=0) > AttentionRequest.max_side // 2
+    def _finest(self) -> int:
+        """Level-0 pixels of the smallest patches."""
+        store = self._session.store
+        layout = store.header.attention if store is not None else None
+        return 1 if layout is None else min(layout.groups)
 
     def _requests(self) -> list[AttentionRequest]:
         choice = self._choice._replace(token=None)

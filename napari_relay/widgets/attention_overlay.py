@@ -21,10 +21,10 @@ _SAMPLE = 200_000
 _GROWN = 2.0
 """Limits are found anew when so many times more cells have weights."""
 _COLORS: dict[Branch, tuple[str, ...]] = {
-    "local": ("#2b0b00", "#a63603", "#f16913", "#fdbe5b", "#fffbd5"),
-    "global": ("#00102b", "#08519c", "#3f8fd2", "#7fd0ea", "#eaffff"),
+    "local": ("#000000", "#5c3a00", "#c48a00", "#ffd23f", "#ffffdc"),
+    "global": ("#000000", "#002f6c", "#1879c9", "#5fd0f5", "#e6ffff"),
 }
-"""Orange and blue, which colour-blind people tell apart."""
+"""Yellow and blue, which colour-blind people tell apart; dark where little is read."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,27 @@ class AttentionOverlay:
         self._direction: Direction = "relay_to_patch"
         self._limits: dict[Direction, _Limits] = {}
         self._is_setting = False
+        self._is_over = False
 
     @property
     def visible(self) -> bool:
         """Whether the person sees it."""
         return self.layer is not None and bool(self.layer.visible)
 
-    def show(self) -> None:
-        """Show the layer, made anew if the person has deleted it."""
+    def show(self, over_other: bool = False) -> None:
+        """Show the layer, made anew if the person has deleted it.
+
+        Parameters
+        ----------
+        over_other
+            Whether it lies over the other branch's, to which its light is added.
+        """
         if self.layer is None:
             self.layer = self._make_layer()
             self._insert(self.layer)
+        if over_other != self._is_over:
+            self._is_over = over_other
+            self.layer.blending = "additive" if over_other else "translucent"
         self.layer.visible = True
 
     def hide(self) -> None:
@@ -84,6 +94,7 @@ class AttentionOverlay:
     def forget_layer(self) -> None:
         """Take note that the person has deleted the layer."""
         self.layer = self.stack = None
+        self._is_over = False
 
     def clear(self) -> None:
         """Show nothing until there is something: another prediction is in use."""
@@ -140,7 +151,7 @@ class AttentionOverlay:
             name=f"Attention ({self.branch})",
             colormap=attention_colormap(self.branch),
             contrast_limits=(0, 1),
-            opacity=0.85,
+            opacity=0.7,
             interpolation2d="nearest",
             units=placement_of(self._base)["units"],
         )
@@ -149,10 +160,8 @@ class AttentionOverlay:
 
 
 def attention_colormap(branch: Branch) -> Colormap:
-    """From clear to bright: what is read little leaves the image as it is."""
-    colors = np.array([[int(c[k : k + 2], 16) for k in (1, 3, 5)] for c in _COLORS[branch]]) / 255
-    opacity = np.linspace(0, 1, len(colors)) ** 0.7
-    return Colormap(np.column_stack([colors, opacity]), name=f"attention, {branch}")
+    """From dark to bright."""
+    return Colormap(list(_COLORS[branch]), name=f"attention, {branch}")
 
 
 def _nothing() -> NDArray[np.float32]:

@@ -216,14 +216,18 @@ class SessionLayers:
         self._insert(layer)
         return layer
 
-    def _insert(self, layer: Layer) -> None:
-        """Add a layer above the image and the session's other layers, kept in order."""
+    def _insert(self, layer: Layer, under: Layer | None = None) -> None:
+        """Add a layer above the image and the session's other layers, kept in order.
+
+        Or right under one of them, if that is in the viewer.
+        """
         below = (self.base, *self._overlays())
         places = [self.viewer.layers.index(x) for x in below if x in self.viewer.layers]
         selected = set(self.viewer.layers.selection)
         top = max(places, default=len(self.viewer.layers) - 1) + 1
-        if self.corrections is not None and self.corrections in self.viewer.layers:
-            top = self.viewer.layers.index(self.corrections)
+        for above in (self.corrections, under):
+            if above is not None and above in self.viewer.layers:
+                top = self.viewer.layers.index(above)
         self.viewer.layers.insert(top, layer)
         self.viewer.layers.selection = selected
 
