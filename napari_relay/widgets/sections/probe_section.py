@@ -59,7 +59,7 @@ class ProbeSection(Section):
         self.add(self.status)
         for widget in (*self._results, self.what_if):
             self.add(widget)
-        self.toggle.toggled.connect(self._on_toggled)
+        self.toggle.toggled.connect(self._on_probing)
         self.tool.toggled.connect(self._on_tool)
         self.tool.clicked.connect(self._on_click)
         self.what_if.choosing_changed.connect(self._on_choosing)
@@ -120,7 +120,7 @@ class ProbeSection(Section):
 
     # --- what the person does
 
-    def _on_toggled(self, checked: bool) -> None:
+    def _on_probing(self, checked: bool) -> None:
         if checked:
             self.tool.take()
         else:
