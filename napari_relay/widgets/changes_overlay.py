@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class ChangesOverlay(QObject):
             return
         self._levels[0][window.slices] = changes.new_classes
         inside = window
-        for fine, coarse in zip(self._levels, self._levels[1:], strict=False):
+        for fine, coarse in pairwise(self._levels):
             inside = _half(inside)
             twice = Window(*(2 * side for side in inside))
             coarse[inside.slices] = _any_of_four(fine[twice.slices])
