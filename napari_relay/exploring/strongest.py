@@ -31,8 +31,8 @@ class Strongest:
         # A place that is taken rules out those of so many squares, its own included.
         ruled_out = (2 * math.ceil(apart / spacing) + 1) ** 2
         self._enough = (count - 1) * ruled_out + 1
-        self._values = np.empty(0)
-        self._places = np.empty((0, 2))
+        self._values: NDArray[np.floating] = np.empty(0)
+        self._places: NDArray[np.floating] = np.empty((0, 2))
 
     def add(self, values: NDArray[np.floating], places: NDArray[np.floating]) -> None:
         """Add places ``(n, 2)`` ``(row, col)`` with how strong they are, ``(n,)``."""

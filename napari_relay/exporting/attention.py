@@ -152,7 +152,8 @@ def _channels(stack: AttentionStack) -> NDArray[np.float32]:
 
 
 def _create(group: zarr.Group, plan: _Plan, store: PredictionStore) -> list[zarr.Array[Any]]:
-    count, sides, levels = store.attention.layout.num_tokens + 1, plan.shape, []
+    count, sides = store.attention.layout.num_tokens + 1, plan.shape
+    levels: list[zarr.Array[Any]] = []
     while True:
         levels.append(
             group.create_array(

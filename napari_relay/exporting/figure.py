@@ -82,10 +82,12 @@ class _Page:
         below = len(self.caption) * _LINE + (_MARGIN if self.caption else 0.0)
         return 2 * _MARGIN + self.height + below, 2 * _MARGIN + self.image[1] + beside
 
-    def box(self, x: float, y: float, width: float, height: float) -> list[float]:
+    def box(
+        self, x: float, y: float, width: float, height: float
+    ) -> tuple[float, float, float, float]:
         """Left, bottom, width and height as shares of the whole, of a box ``y`` from the top."""
         rows, cols = self.size
-        return [x / cols, 1 - (y + height) / rows, width / cols, height / rows]
+        return x / cols, 1 - (y + height) / rows, width / cols, height / rows
 
 
 def export_figure(content: FigureContent, path: str | Path) -> Path:
@@ -175,10 +177,8 @@ def _draw_scale_bar(axes: Axes, content: FigureContent) -> None:
     bar = scale_bar(width, content.unit)
     unit = max(height, width) / 100
     left, bottom = 2 * unit, height - 2 * unit
-    box = Rectangle(
-        (left - unit, bottom - 5 * unit), bar.length + 2 * unit, 6 * unit, color="black", alpha=0.55
-    )
-    axes.add_patch(box)
+    corner, wide = (left - unit, bottom - 5 * unit), bar.length + 2 * unit
+    axes.add_patch(Rectangle(corner, wide, 6 * unit, facecolor=(0, 0, 0, 0.55), linewidth=0))
     axes.add_patch(Rectangle((left, bottom - 0.8 * unit), bar.length, 0.8 * unit, color="white"))
     axes.text(
         left + bar.length / 2,

@@ -27,7 +27,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield scratch
             scratch.replace(path)
     finally:
-        scratch.unlink(missing_ok=True)
+        if scratch.exists():
+            scratch.unlink()
 
 
 @contextmanager

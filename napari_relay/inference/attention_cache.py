@@ -75,7 +75,7 @@ class AttentionCache:
         if len(stacks) < len(block) or len({stack.values.shape for stack in stacks}) > 1:
             return None
         mean = np.mean([stack.values for stack in stacks], axis=0, dtype=np.float32)
-        return stacks[0]._replace(values=mean)
+        return stacks[0]._replace(values=np.asarray(mean))
 
     def read(self, request: AttentionRequest) -> AttentionStack:
         """What is asked for, from memory or from disk.

@@ -71,4 +71,5 @@ class CellReader:
         total = np.zeros((self.depth, *sides), dtype=np.float32)
         for one in maps:
             total += one
-        return total / np.float32(len(maps))
+        total /= np.float32(len(maps))
+        return total

@@ -17,6 +17,9 @@ from napari_relay.inference.attention_cells import CellReader
 from napari_relay.inference.attention_local import thinning
 from napari_relay.inference.sharding import tiles_a_shard
 
+_STRIP = 512
+"""About as many rows of cells are put together at once."""
+
 
 class _Frame(NamedTuple):
     """A grid of cells over the image, finer than or equal to all tiles' own."""
@@ -35,6 +38,12 @@ class _Frame(NamedTuple):
         """Rows and columns of what becomes of :attr:`area`."""
         return self.area.height // self.step, self.area.width // self.step
 
+    def strip(self, first: int, stop: int) -> _Frame:
+        """The part under rows ``first ... stop - 1`` of what becomes of :attr:`area`."""
+        y0 = self.area.y0 + first * self.step
+        y1 = min(self.area.y0 + stop * self.step, self.area.y1)
+        return self._replace(area=self.area._replace(y0=y0, height=y1 - y0))
+
     @property
     def translate(self) -> tuple[float, float]:
         """Level-0 ``(row, col)`` of the middle of the first run."""
@@ -47,19 +56,39 @@ def read_global(reader: CellReader, window: Window, max_side: int) -> AttentionS
 
     A map that is thinned has the mean of ``2**n`` cells a side.
     """
-    arrays, weights = reader.arrays, reader.weights
-    frame = _frame(arrays, list(weights), window, max_side)
-    total = np.zeros((reader.depth, *frame.shape), dtype=np.float32)
-    count = np.zeros(frame.shape, dtype=np.float32)
-    for stride, weight in weights.items():
-        for tiles in _strips(_tiles_over(arrays, window), tiles_a_shard(arrays.grid.stride)):
-            crops, present = _crops(reader, stride, tiles)
+    frame = _frame(reader.arrays, list(reader.weights), window, max_side)
+    values = np.empty((reader.depth, *frame.shape), dtype=np.float32)
+    for first in range(0, frame.shape[0], max(_STRIP // frame.step, 1)):
+        part = frame.strip(first, first + max(_STRIP // frame.step, 1))
+        mean = _mean(_stitched(reader, part), frame.step)
+        values[:, first : first + mean.shape[1]] = mean
+    return AttentionStack(values, float(frame.cell * frame.step), frame.translate)
+
+
+def _stitched(reader: CellReader, frame: _Frame) -> NDArray[np.float32]:
+    """The cells of the frame, ``(depth, rows, cols)``; NaN where nothing is predicted."""
+    arrays, stride = reader.arrays, reader.arrays.grid.stride
+    total = np.zeros((reader.depth, frame.area.height, frame.area.width), dtype=np.float32)
+    count = np.zeros(total.shape[1:], dtype=np.float32)
+    for patch, weight in reader.weights.items():
+        for tiles in _strips(_tiles_over(arrays, frame), tiles_a_shard(stride)):
+            crops, present = _crops(reader, patch, tiles)
             for target, blocks in zip((count, *total), (present, *crops), strict=True):
-                values = overlapped(blocks, *_pace(arrays, stride, frame))
-                _add(target, frame, tiles, arrays.grid.stride, weight * values)
+                values = overlapped(blocks, *_pace(arrays, patch, frame))
+                _add(target, frame, tiles, stride, weight * values)
     with np.errstate(invalid="ignore"):
-        mean = np.where(count > 0, total / count, np.float32(np.nan))
-    return AttentionStack(mean, float(frame.cell * frame.step), frame.translate)
+        return np.where(count > 0, total / count, np.float32(np.nan))
+
+
+def _mean(cells: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Mean of ``step`` by ``step`` cells, of those that are predicted."""
+    if step == 1:
+        return cells
+    depth, rows, cols = cells.shape
+    runs = cells.reshape(depth, rows // step, step, cols // step, step)
+    count = np.isfinite(runs).sum(axis=(2, 4), dtype=np.float32)
+    total = np.nansum(runs, axis=(2, 4), dtype=np.float32)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def _frame(arrays: AttentionArrays, strides: list[int], window: Window, max_side: int) -> _Frame:
@@ -77,14 +106,14 @@ def _frame(arrays: AttentionArrays, strides: list[int], window: Window, max_side
     return _Frame(cell, origin, Window(y0, x0, y1 - y0, x1 - x0), step)
 
 
-def _tiles_over(arrays: AttentionArrays, window: Window) -> Window:
-    """The rectangle of tiles whose global crops meet the window."""
-    grid = arrays.grid
-    reach = (arrays.layout.context_factor * grid.crop_size - grid.stride) // 2
-    reached = window.expanded(reach).intersection(arrays.image)
-    y0, x0 = reached.y0 // grid.stride, reached.x0 // grid.stride
-    y1, x1 = math.ceil(reached.y1 / grid.stride), math.ceil(reached.x1 / grid.stride)
-    return Window(y0, x0, y1 - y0, x1 - x0)
+def _tiles_over(arrays: AttentionArrays, frame: _Frame) -> Window:
+    """The rectangle of tiles whose global crops meet the frame."""
+    grid, factor = arrays.grid, arrays.layout.context_factor
+    reach = (factor * grid.crop_size - grid.stride) // 2
+    area, origin = Window(*(side * frame.cell for side in frame.area)), frame.origin
+    covered = area._replace(y0=area.y0 + origin, x0=area.x0 + origin)
+    rows, cols = grid.slices_of(covered.expanded(reach))
+    return Window(rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start)
 
 
 def _strips(tiles: Window, size: int) -> Iterator[Window]:
@@ -145,23 +174,6 @@ def _add(
     pace = stride // frame.cell
     placed = Window(tiles.y0 * pace, tiles.x0 * pace, *values.shape)
     common = placed.intersection(frame.area)
-    if not common.area:
-        return
-    inside = values[common._replace(y0=common.y0 - placed.y0, x0=common.x0 - placed.x0).slices]
-    rows, cols = _runs(common.y0, common.y1, frame.step), _runs(common.x0, common.x1, frame.step)
-    summed = _summed(_summed(inside, rows), cols, axis=1)
-    y0, x0 = (common.y0 - frame.area.y0) // frame.step, (common.x0 - frame.area.x0) // frame.step
-    target[y0 : y0 + summed.shape[0], x0 : x0 + summed.shape[1]] += summed
-
-
-def _runs(start: int, stop: int, step: int) -> NDArray[np.intp]:
-    """Where, counted from ``start``, each run of ``step`` begins."""
-    return np.array([0, *range(step - start % step, stop - start, step)], dtype=np.intp)
-
-
-def _summed(
-    values: NDArray[np.float32], starts: NDArray[np.intp], axis: int = 0
-) -> NDArray[np.float32]:
-    if len(starts) == values.shape[axis]:
-        return values
-    return np.add.reduceat(values, starts, axis=axis)
+    here = common._replace(y0=common.y0 - frame.area.y0, x0=common.x0 - frame.area.x0)
+    there = common._replace(y0=common.y0 - placed.y0, x0=common.x0 - placed.x0)
+    target[here.slices] += values[there.slices]

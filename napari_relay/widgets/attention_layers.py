@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from napari.layers import Image
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_relay.geometry import Window
 from napari_relay.inference.attention import AttentionStack, Branch
@@ -58,13 +58,17 @@ class AttentionLayers(QObject):
         Puts a new layer into the viewer.
     """
 
+    visibility_changed = Signal()
+    """A layer was shown, hidden or deleted, by the panel or in napari's layer list."""
+
     def __init__(self, session: Session, base: Image, insert: Insert) -> None:
         super().__init__()
-        self._session = session
+        self._session, self._insert = session, insert
+        self._is_switching = False
         # The light of the global branch is added to that of the local one, so it lies over it.
         self._overlays: dict[Branch, AttentionOverlay] = {
-            "local": AttentionOverlay("local", base, lambda x: insert(x, self.layer("global"))),
-            "global": AttentionOverlay("global", base, lambda x: insert(x, None)),
+            "local": AttentionOverlay("local", base, lambda x: self._add(x, self.layer("global"))),
+            "global": AttentionOverlay("global", base, lambda x: self._add(x, None)),
         }
         self._choice = AttentionChoice("relay_to_patch")
         self._is_closed = False
@@ -109,11 +113,14 @@ class AttentionLayers(QObject):
     def show(self, branches: Sequence[Branch], choice: AttentionChoice) -> None:
         """Show the chosen attention in these branches alone."""
         self._choice = choice
+        self._is_switching = True
         for branch, overlay in self._overlays.items():
             if branch in branches:
                 overlay.show(over_other=branch != branches[0])
             else:
                 overlay.hide()
+        self._is_switching = False
+        self._on_visible()
         self._update()
 
     def hide(self) -> None:
@@ -132,6 +139,7 @@ class AttentionLayers(QObject):
         for overlay in self._overlays.values():
             if overlay.layer is layer:
                 overlay.forget_layer()
+                self._on_visible()
 
     def refresh(self) -> None:
         """Read again: tiles have arrived, or another model is in use."""
@@ -156,6 +164,14 @@ class AttentionLayers(QObject):
         self._pending = []
         self._quiet.stop()
         self._jobs.cancel()
+
+    def _add(self, layer: Image, under: Image | None) -> None:
+        self._insert(layer, under)
+        layer.events.visible.connect(self._on_visible)
+
+    def _on_visible(self) -> None:
+        if not self._is_switching and not self._is_closed:
+            self.visibility_changed.emit()
 
     # --- what is wanted
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtGui import QCloseEvent, QIcon, QImage, QPixmap
 from qtpy.QtWidgets import (
     QDialog,
     QGridLayout,
@@ -93,8 +93,12 @@ class GalleryWindow(QDialog):
 
     def _fill(self) -> None:
         inner = QWidget()
-        inner.setLayout(self._rows)
-        self._rows.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        beside = QHBoxLayout()
+        beside.addLayout(self._rows)
+        beside.addStretch(1)
+        around = QVBoxLayout(inner)
+        around.addLayout(beside)
+        around.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)
@@ -120,7 +124,7 @@ class GalleryWindow(QDialog):
         self.raise_()
         self._look()
 
-    def closeEvent(self, event: object) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
         """Stop looking."""
         self._jobs.cancel()
         super().closeEvent(event)

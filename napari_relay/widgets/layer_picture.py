@@ -112,7 +112,7 @@ def flattened(
     total = np.zeros((*shape, 3), np.float32)
     for picture in pictures:
         drawn = picture.draw(window, shape)
-        alpha, light = drawn[..., 3:] / np.float32(255), drawn[..., :3]
+        alpha, light = drawn[..., 3:] / np.float32(255), drawn[..., :3].astype(np.float32)
         mixed = _MIXED.get(picture.blending, _translucent)
         total = mixed(total, light, alpha)
     return np.asarray(np.rint(np.clip(total, 0, 255)), dtype=np.uint8)

@@ -58,7 +58,7 @@ def shown_figure(viewer: Viewer, layers: SessionLayers) -> ShownFigure | None:
     pixel_size, unit = _unit(image)
     size = window.height * pixel_size[0], window.width * pixel_size[1]
     session = layers.session
-    classes = ()
+    classes: tuple[tuple[str, str], ...] = ()
     if layers.prediction is not None and layers.prediction.visible and session.classes is not None:
         classes = tuple((c.name, c.color) for c in session.classes)
     blank = FigureContent(

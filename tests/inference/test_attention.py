@@ -15,7 +15,9 @@ from napari_relay.inference import (
     predict,
     read_crop_pair,
 )
+from napari_relay.inference.attention_choice import AttentionChoice
 from napari_relay.inference.attention_global import overlapped
+from napari_relay.inference.attention_maps import read_attention_stack
 from relay_tokens import Checkpoint, RelayConfig, RelaySegmenter, UserError
 
 from .samples import make_image, make_metadata, noise, tiny_relay, value_checkpoint
@@ -207,6 +209,73 @@ def test_the_mean_of_all_heads_is_what_is_kept_otherwise(tmp_path: Path) -> None
         heads.attention_map("local", "relay_to_patch", head=3)
     with pytest.raises(UserError, match="keeps the mean over heads"):
         whole.attention_map("local", "relay_to_patch", head=0)
+
+
+def test_a_range_of_blocks_is_the_mean_of_its_blocks(tmp_path: Path) -> None:
+    store = marked_store(tmp_path / "s", Window(96, 224, 64, 64), (300, 410))
+    for branch in ("local", "global"):
+        finest, _, coarse = (
+            store.attention_map(branch, "patch_to_relay", block) for block in range(3)
+        )
+        both = store.attention_map(branch, "patch_to_relay", (1, 2))
+        assert both[1:] == finest[1:]
+        repeat = int(coarse.factor / finest.factor)
+        rows, cols = (np.arange(side) // repeat for side in finest.values.shape)
+        expected = (finest.values + coarse.values[np.ix_(rows, cols)]) / 2
+        np.testing.assert_allclose(both.values, expected, rtol=1e-5)
+        one = store.attention_map(branch, "patch_to_relay", (1,))
+        np.testing.assert_array_equal(
+            one.values, store.attention_map(branch, "patch_to_relay", 1).values
+        )
+
+
+@pytest.mark.parametrize(("blocks", "which"), [((0, 3), "block 3"), ((), "such range")])
+def test_a_range_with_blocks_that_are_not_kept_is_refused(
+    tmp_path: Path, blocks: tuple[int, ...], which: str
+) -> None:
+    store = marked_store(tmp_path / "s", Window(0, 0, 9, 9), (100, 100))
+    with pytest.raises(UserError, match=f"no {which}.* keeps 0, 1, 2"):
+        store.attention_map("local", "relay_to_patch", blocks)
+
+
+def test_a_stack_has_the_maps_of_all_relay_tokens(tmp_path: Path) -> None:
+    store = predicted(tmp_path / "s", attention_heads="all")
+    for branch in ("local", "global"):
+        for block, head in ((None, None), ((0, 1), 2), (1, None)):
+            choice = AttentionChoice("relay_to_patch", block, head=head)
+            stack = read_attention_stack(store.attention, branch, choice)
+            for token in (None, 0, 1, 2, 3):
+                parts = (branch, "relay_to_patch", block, token)
+                alone = store.attention_map(*parts, head=head)
+                one = stack.map(token)
+                assert one[1:] == alone[1:]
+                np.testing.assert_allclose(one.values, alone.values, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def ramp_store(tmp_path_factory: pytest.TempPathFactory) -> PredictionStore:
+    """Weights that rise evenly from top to bottom: a cell's value tells where its middle is."""
+    ramp = np.linspace(0, 1, 1100, dtype=np.float32)
+    image = make_image(np.repeat(ramp[:, None, None], 400, axis=1))
+    checkpoint = value_checkpoint(2, crop_size=128)
+    folder = tmp_path_factory.mktemp("ramp") / "s"
+    store = PredictionStore.create(folder, image, checkpoint, OPTIONS)
+    list(predict(checkpoint, image, store, options=OPTIONS))
+    return store
+
+
+@pytest.mark.parametrize("branch", ["local", "global"])
+@pytest.mark.parametrize("most", [2048, 8, 5, 2])
+def test_every_map_lies_right_to_half_a_pixel_however_it_is_thinned(
+    ramp_store: PredictionStore, branch: str, most: int
+) -> None:
+    window = Window(330, 50, 400, 300)
+    found = ramp_store.attention_map(branch, "relay_to_patch", 0, 1, window, max_side=most)
+    places = found.translate[0] + found.factor * np.arange(len(found.values))
+    values = found.values[:, found.values.shape[1] // 2] * 1099
+    inside = (places > 260) & (places < 840)  # farther out, crops reach into the reflection
+    assert inside.sum() >= 2
+    np.testing.assert_allclose(values[inside], places[inside], atol=0.5)
 
 
 @pytest.mark.parametrize("blocks", [(2,), (-3,), ()])

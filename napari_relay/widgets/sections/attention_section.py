@@ -13,6 +13,7 @@ from superqt import QLabeledRangeSlider
 from napari_relay.inference.attention import BRANCHES, AttentionLayout, Blocks, Branch
 from napari_relay.inference.attention_choice import AttentionChoice
 from napari_relay.widgets import attention_words
+from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.controller import PREDICTING, RelayController
 from napari_relay.widgets.gallery_window import GalleryWindow
 from napari_relay.widgets.jobs import report
@@ -37,6 +38,7 @@ class AttentionSection(Section):
         self._controller = controller
         self._saving = Saving(controller, self)
         self._gallery: GalleryWindow | None = None
+        self._followed: AttentionLayers | None = None
         self.shown = QCheckBox("Show the relay tokens' attention")
         self.shown.setToolTip("Where information passes between the detailed and the wide crop")
         self.shown.toggled.connect(self._apply)
@@ -166,6 +168,24 @@ class AttentionSection(Section):
 
     # --- following the session
 
+    def _follow(self, layers: AttentionLayers | None) -> None:
+        """Follow what is shown of the current image, in napari's layer list too."""
+        if layers is not self._followed:
+            if self._followed is not None:
+                self._followed.visibility_changed.disconnect(self._on_visible)
+            if layers is not None:
+                layers.visibility_changed.connect(self._on_visible)
+            self._followed = layers
+        self._on_visible()
+
+    def _on_visible(self) -> None:
+        seen = self._followed.shown if self._followed is not None else []
+        with QSignalBlocker(self.shown):
+            self.shown.setChecked(bool(seen))
+        if seen:
+            with self.branch.changed.blocked():
+                self.branch.value = seen[0] if len(seen) == 1 else _BOTH
+
     def _on_every_head(self, wanted: bool) -> None:
         session = self._controller.session
         if session is None:
@@ -181,6 +201,8 @@ class AttentionSection(Section):
             self._refresh()
 
     def _refresh(self) -> None:
+        layers = self._controller.current
+        self._follow(layers.attention if layers is not None else None)
         layout, session = self._layout(), self._controller.session
         self.setEnabled(layout is not None)
         self.remark.setVisible(session is not None and bool(session.store) and layout is None)
