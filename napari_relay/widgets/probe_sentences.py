@@ -58,7 +58,7 @@ def percent(share: float) -> str:
 def _question(question: WhatIf) -> str:
     if question.elsewhere is not None:
         row, col = question.elsewhere
-        return f"With the wide view of row {row}, column {col}"
+        return f"With the wide view of row {row}, column {col} (green)"
     if question.kind == "cut":
         return "With the relay tokens cut off from the wide view"
     return "With a blank wide view"
