@@ -179,7 +179,11 @@ def _draw_scale_bar(axes: Axes, content: FigureContent) -> None:
     left, bottom = 2 * unit, height - 2 * unit
     corner, wide = (left - unit, bottom - 5 * unit), bar.length + 2 * unit
     axes.add_patch(Rectangle(corner, wide, 6 * unit, facecolor=(0, 0, 0, 0.55), linewidth=0))
-    axes.add_patch(Rectangle((left, bottom - 0.8 * unit), bar.length, 0.8 * unit, color="white"))
+    axes.add_patch(
+        Rectangle(
+            (left, bottom - 0.8 * unit), bar.length, 0.8 * unit, facecolor="white", linewidth=0
+        )
+    )
     axes.text(
         left + bar.length / 2,
         bottom - 1.3 * unit,

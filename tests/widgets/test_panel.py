@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -150,44 +149,6 @@ def test_predict_view_predicts_what_is_on_screen_only(
     wait_for(lambda: not ready.controller.jobs.running)
     assert session.store.finished[0, 0]
     assert not session.store.finished[-1, -1]
-
-
-def test_attention_lies_exactly_over_the_image(ready: RelayPanel, qtbot, wait_for: Wait) -> None:
-    _predict_all(ready, qtbot, wait_for)
-    ready.attention.shown.setChecked(True)
-    layers = ready.controller.current
-    assert layers is not None
-    attention = layers.attention
-    assert attention is not None
-    wait_for(lambda: not layers.busy)
-    assert np.isfinite(attention.data[:10, :12]).all()
-    # 16-px patches of 0.5 µm: the first one's middle lies at 7.5 px.
-    assert tuple(attention.scale) == (8.0, 8.0)
-    assert tuple(attention.translate) == (3.75, 3.75)
-
-
-def test_every_choice_of_attention_shows_another_map(
-    ready: RelayPanel, qtbot, wait_for: Wait
-) -> None:
-    _predict_all(ready, qtbot, wait_for)
-    section, layers = ready.attention, ready.controller.current
-    assert layers is not None
-    section.shown.setChecked(True)
-    wait_for(lambda: not layers.busy)
-    seen = [layers.attention.data.copy()]
-    for field, value in (
-        (section.block, 1),
-        (section.token, 2),
-        (section.direction, "patch_to_relay"),
-    ):
-        field.value = value
-        wait_for(lambda: not layers.busy)
-        seen.append(layers.attention.data.copy())
-    for one, other in pairwise(seen):
-        assert not np.array_equal(one, other, equal_nan=True)
-    section.branch.value = "global"
-    wait_for(lambda: not layers.busy)
-    assert layers.attention.name == "Attention (global)"
 
 
 def test_every_score_and_the_outlines_are_a_click_away(
