@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
@@ -149,9 +150,10 @@ class RelayPanel(QWidget):
 
         def close() -> None:
             keys.close()
-            recorder.close()
-            controller.close()
-            activity.close()
+            if isalive(controller):  # not so where the process ended without Qt's own farewell
+                recorder.close()
+                controller.close()
+                activity.close()
 
         self.destroyed.connect(close)
 

@@ -27,7 +27,7 @@ _HEADING = (
 )
 _READABLE_GREY = "QLabel:disabled { color: gray }"
 """Less faint than napari's own grey, on light and on dark: it is there to be read."""
-_FOLDED = "napari-relay folded sections"
+FOLDED = "napari-relay folded sections"
 """Property of the application that holds the titles of the folded sections."""
 
 
@@ -124,14 +124,14 @@ def _heading(title: str) -> QToolButton:
 def _folded_titles() -> set[str]:
     """Titles of the folded sections; kept by the app, which outlives any panel."""
     app = QApplication.instance()
-    return set(app.property(_FOLDED) or ()) if app is not None else set()
+    return set(app.property(FOLDED) or ()) if app is not None else set()
 
 
 def _remember_folded(title: str, folded: bool) -> None:
     app = QApplication.instance()
     if app is not None:
         titles = _folded_titles()
-        app.setProperty(_FOLDED, sorted(titles | {title} if folded else titles - {title}))
+        app.setProperty(FOLDED, sorted(titles | {title} if folded else titles - {title}))
 
 
 def add_field(form: QFormLayout, label: str, field: QWidget) -> None:
