@@ -5,28 +5,28 @@ from __future__ import annotations
 from napari_relay.geometry import Window
 from tests.widgets.guides.person import Person
 
-NUCLEI = Window(900, 700, 500, 560)
-"""Where the strokes are painted."""
+FIELD = Window(900, 700, 400, 460)
+"""A field of view."""
 STROKES = ((0, (1150, 800)), (1, (1050, 900)), (2, (1000, 1050)))
 """Class and place of each stroke."""
 
 
 def open_the_slide(person: Person, start: object) -> None:
-    """Press *Slide* on the start page, and predict all of it."""
+    """Press *Slide* on the start page, choose the model, and predict a field of view."""
     person.press_text(start, "Slide")
     person.wait(lambda: person.panel.controller.session is not None)
     person.choose(person.panel.model.choice, "tissue-vit-tiny")
     person.look("slide-opened")
-    person.press(person.panel.prediction.predict_all)
+    person.zoom_to(FIELD)
+    person.press(person.panel.prediction.predict_view)
     person.look("slide-predicted")
 
 
 def find_what_is_unsure(person: Person) -> None:
-    """Show the entropy, and go where it is bright."""
+    """Show the entropy: bright is unsure."""
     person.choose(person.panel.explore.score, "Entropy")
     person.look("slide-entropy")
     person.choose(person.panel.explore.score, "nothing")
-    person.zoom_to(NUCLEI)
 
 
 def paint(person: Person) -> None:
