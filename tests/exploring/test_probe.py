@@ -184,10 +184,11 @@ def test_a_model_that_is_on_the_device_is_not_touched() -> None:
 
 
 def test_who_comes_while_a_model_moves_waits_until_it_is_there() -> None:
-    arrived, go_on = threading.Event(), threading.Event()
+    arrived, go_on, moves = threading.Event(), threading.Event(), []
 
     class Model(torch.nn.Linear):
         def to(self, device: torch.device) -> Model:
+            moves.append(device)
             arrived.set()
             assert go_on.wait(10)
             return super().to(device)
@@ -202,3 +203,4 @@ def test_who_comes_while_a_model_moves_waits_until_it_is_there() -> None:
         go_on.set()
         assert first.result(10) is second.result(10) is model
     assert model.weight.is_meta
+    assert len(moves) == 1

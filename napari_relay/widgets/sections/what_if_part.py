@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QProgressBar, QPushButton, QWidget
 
@@ -117,7 +118,10 @@ class WhatIfPart(Section):
         question, layers = self._asked(), self._controller.current
         if self._prober is not None and question is not None and layers is not None:
             view = visible_window(self._controller.viewer, layers.base)
-            self._prober.compare_view(question, view)
+            if view.intersects(layers.session.image.window):
+                self._prober.compare_view(question, view)
+            else:
+                show_info("The image is not in view: press Home to bring it back.")
 
     def _asked(self) -> WhatIf | None:
         question = self.question()

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from napari.utils.notifications import notification_manager
 
 from napari_relay.exploring import WhatIf, what_if
 from napari_relay.geometry import Window
@@ -113,6 +114,18 @@ def test_the_view_is_compared_tile_by_tile_and_can_be_cancelled(hand: Hand) -> N
     assert found.done == found.total
     assert found.tally.pixels == found.area.area
     assert "Stopped" not in part.found.text()
+
+
+def test_with_the_image_out_of_view_nothing_is_compared_and_a_sentence_says_why(
+    empty_hand: Hand, qtbot
+) -> None:
+    hand, said = empty_hand, []
+    notification_manager.notification_ready.connect(said.append)
+    hand.viewer.scene.camera.center = (5000.0, 5000.0)
+    qtbot.wait(20)
+    hand.press(hand.panel.probe.what_if.run_view)
+    assert "not in view" in said[0].message
+    assert not hand.prober.comparing
 
 
 def test_another_model_ends_the_comparison(hand: Hand, plain: Path) -> None:
