@@ -50,7 +50,7 @@ class ImageSection(Section):
         controller.session_changed.connect(self._refresh)
         controller.opening.connect(self._on_opening)
         controller.opener.jobs.started.connect(self._on_opening_started)
-        controller.opener.jobs.ended.connect(lambda *_: self._refresh())
+        controller.opener.jobs.ended.connect(self._refresh)
         self._refresh()
 
     def _add_pixel_size(self) -> PixelSizeField:
