@@ -42,7 +42,8 @@ class AreaLayer:
         """Let the next clicks draw the corners of an area."""
         layer = self.layer or self._make()
         layer.visible = True
-        layer.edge_width = _SCREEN_PIXELS / float(self._viewer.scene.camera.zoom) / layer.scale[0]
+        width = _SCREEN_PIXELS / float(self._viewer.scene.camera.zoom) / layer.scale[0]
+        layer.current_edge_width = width
         self._viewer.layers.selection.active = layer
         layer.mode = "add_polygon"
 

@@ -33,7 +33,7 @@ def predict_the_compound(person: Person) -> None:
     person.press(panel.prediction.draw_area)
     for corner in CORNERS:
         person.click(*corner)
-    person.double_click(*CORNERS[0])
+    person.double_click(*CORNERS[-1])
     person.look("landscape-area")
     person.press(panel.prediction.predict_area)
     person.look("landscape-predicted")

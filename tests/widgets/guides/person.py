@@ -10,7 +10,7 @@ from unittest.mock import patch
 import numpy as np
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QPushButton, QScrollArea, QWidget
 
 from napari_relay.geometry import Window
 from napari_relay.inference import PredictionStore
@@ -18,6 +18,8 @@ from napari_relay.widgets.panel import RelayPanel
 from napari_relay.widgets.session_layers import SessionLayers
 
 Wait = Callable[[Callable[[], bool]], None]
+_NOT_DOUBLE = 0.5
+"""Seconds between two clicks that are not one double click."""
 
 
 class Person:
@@ -57,8 +59,16 @@ class Person:
         return canvas
 
     def press(self, button: QWidget) -> None:
-        """Click a button."""
+        """Scroll the panel to a button, and click it."""
+        self.scroll_to(button)
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def scroll_to(self, widget: QWidget) -> None:
+        """Scroll the panel until a widget is seen."""
+        for area in self.panel.findChildren(QScrollArea):
+            if area.isAncestorOf(widget):
+                area.ensureWidgetVisible(widget, 0, 60)
+        QApplication.processEvents()
 
     def press_text(self, parent: QWidget, text: str) -> None:
         """Click the button that has a text."""
@@ -67,6 +77,7 @@ class Person:
 
     def choose(self, box: QComboBox, text: str) -> None:
         """Choose the first entry that begins with a text."""
+        self.scroll_to(box)
         row = next(i for i in range(box.count()) if box.itemText(i).startswith(text))
         box.setCurrentIndex(row)
         box.activated.emit(row)
@@ -77,8 +88,10 @@ class Person:
         self.rest()
 
     def click(self, row: float, col: float) -> None:
-        """Click on a pixel of the image."""
+        """Click on a pixel of the image, not so soon that it would be a double click."""
+        self.hover(row, col)
         QTest.mouseClick(self._canvas, Qt.MouseButton.LeftButton, pos=self._at(row, col))
+        self.rest(_NOT_DOUBLE)
 
     def double_click(self, row: float, col: float) -> None:
         """Click twice on a pixel of the image."""
