@@ -109,6 +109,7 @@ def test_a_stopped_prediction_is_resumed_where_it_was(
     wait_for(lambda: controller.session is not None)
     assert controller.use_model(model)
     assert not section.resume.isEnabled()
+    qtbot.wait(200)  # a person sees the buttons first
     first = []
     controller.predicted.connect(first.append)
     _click(qtbot, section.predict_all)

@@ -66,7 +66,7 @@ def test_an_archaeologist_finds_features_and_why_they_are_what_they_are(
 
 def test_a_pathologist_corrects_the_model_and_it_learns(person: Person, page: StartPage) -> None:
     pathologist.open_the_slide(person, page)
-    assert all("mm²" in area.text() for area in person.panel.explore.legend.areas)
+    assert all("m²" in area.text() for area in person.panel.explore.legend.areas)
     pathologist.find_what_is_unsure(person)
     pathologist.paint(person)
     corrections = person.layers.session.corrections
