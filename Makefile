@@ -13,10 +13,10 @@ export QT_API
 export PYTEST_QT_API = $(QT_API)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format zoo wheel clean
+.PHONY: help demo test test-pyqt6 check format zoo wheel clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## the app on a synthetic landscape; without a display it writes demo.png
 	@scripts/demo $(BIN)/napari-relay
@@ -24,6 +24,11 @@ demo: $(INSTALLED)  ## the app on a synthetic landscape; without a display it wr
 test: $(INSTALLED)  ## all tests, on a virtual display
 	@scripts/debian-packages qt xvfb
 	@$(XVFB) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) $(PYTEST_ARGS)
+
+test-pyqt6: $(INSTALLED)  ## the tests of the window again, on PyQt6
+	@scripts/debian-packages qt xvfb
+	@QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(XVFB) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) \
+	    tests/widgets
 
 check: $(INSTALLED)  ## lint, format, types, import directions, manifest
 	$(BIN)/ruff check .

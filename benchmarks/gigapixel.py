@@ -46,14 +46,14 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
-        images = [_in_own_process(_slide(folder, side)) for side in arguments.sides]
+        images = [_in_own_process(make_slide(folder, side)) for side in arguments.sides]
     machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     document = {"machine": machine, "model": MODEL, "images": images}
     arguments.output.write_text(json.dumps(document, indent=2) + "\n")
     print(json.dumps(document, indent=2))
 
 
-def _slide(folder: Path, side: int) -> Path:
+def make_slide(folder: Path, side: int) -> Path:
     path = folder / f"slide-{side}.tif"
     if not path.exists():
         levels = max((side // 1024).bit_length(), 1)

@@ -9,6 +9,7 @@ from typing import Any
 from napari import current_viewer
 from napari.utils import progress
 from napari.utils.notifications import show_error
+from napari.viewer import Viewer
 
 from napari_relay.images import PyramidImage, open_image
 from napari_relay.samples import sample_landscape, sample_slide, sample_terrain
@@ -48,12 +49,19 @@ def read_layers(path: str) -> list[LayerData] | list[tuple[None]]:
 
 
 def _layer(path: str) -> LayerData:
-    data, arguments, kind = image_layer_data(_open(path))
     viewer = current_viewer()
+    # The panel shows an image at once and builds its levels in the background.
+    wait = viewer is None or not _has_panel(viewer)
+    data, arguments, kind = image_layer_data(_open(path, wait=wait))
     return data, in_viewer(arguments, viewer.layers if viewer is not None else ()), kind
 
 
-def _open(path: str) -> PyramidImage:
+def _has_panel(viewer: Viewer) -> bool:
+    docked = viewer.window.dock_widgets.values()
+    return any(isinstance(widget, RelayWidget) for widget in docked)
+
+
+def _open(path: str, *, wait: bool) -> PyramidImage:
     with progress(total=1, desc=f"Building levels of {Path(path).name}") as bar:
 
         def advance(done: int, total: int) -> None:
@@ -61,7 +69,7 @@ def _open(path: str) -> PyramidImage:
             bar.n = done
             bar.refresh()
 
-        return open_image(path, progress=advance)
+        return open_image(path, progress=advance, wait=wait)
 
 
 def open_slide_sample() -> list[LayerData]:

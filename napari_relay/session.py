@@ -118,6 +118,11 @@ class Session:
         return self._in_use.checkpoint if self._in_use else None
 
     @property
+    def model_image(self) -> PyramidImage | None:
+        """The image with the bands that the model in use reads; None before one is chosen."""
+        return self._in_use.image if self._in_use else None
+
+    @property
     def version(self) -> ModelVersion | None:
         """Which version of the model is in use."""
         return self._in_use.version if self._in_use else None

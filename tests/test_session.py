@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from napari_relay.folders import data_folder
 from napari_relay.geometry import Window
 from napari_relay.images import open_image
 from napari_relay.inference import PredictOptions
 from napari_relay.session import Session
 from napari_relay.training import FinetuneOptions
-from relay_tokens import Checkpoint, UserError
+from relay_tokens import Checkpoint, UserError, load_checkpoint
 from tests.colors import untrained, write_picture
 
 QUICK = FinetuneOptions(steps=6, batch_size=2, evaluate_every=3, replayed=2)
@@ -163,6 +164,41 @@ def test_the_parent_of_a_later_version_is_the_one_it_was_tuned_from(session: Ses
     parent = session.parent()
     assert parent is not None
     assert parent.number == 1
+
+
+def test_colours_of_a_persons_own_are_told_kept_and_carried_by_later_versions(
+    session: Session, tmp_path: Path
+) -> None:
+    session.use_model(untrained())
+    heard: list[bool] = []
+    session.events.colors_changed.connect(lambda: heard.append(True))
+    session.set_class_color(2, "#00ff7f")
+    assert heard == [True]
+    assert session.has_own_colors
+    _paint_stripes(session)
+    session.accept(_finetuned(session))
+    assert session.version is not None
+    assert session.version.folder is not None
+    assert load_checkpoint(session.version.folder).metadata.classes.colors[2] == "#00ff7f"
+    session.reset_class_colors()
+    assert not session.has_own_colors
+    assert session.classes == untrained().metadata.classes
+
+
+def test_a_damaged_record_of_colours_is_no_obstacle(session: Session) -> None:
+    session.use_model(untrained())
+    session.set_class_color(0, "#00ff7f")
+    (record,) = (data_folder() / "class-colors").iterdir()
+    record.write_text("[1, 2")
+    session.use_model(untrained("again"))
+    assert session.classes == untrained().metadata.classes
+
+
+def test_what_is_no_colour_is_refused_and_changes_nothing(session: Session) -> None:
+    session.use_model(untrained())
+    with pytest.raises(UserError, match="#rrggbb"):
+        session.set_class_color(0, "green")
+    assert not session.has_own_colors
 
 
 def test_other_settings_have_a_prediction_of_their_own_and_none_is_lost(session: Session) -> None:

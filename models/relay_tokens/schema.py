@@ -11,9 +11,10 @@ from relay_tokens.errors import UserError
 IGNORE_INDEX = 255
 """Label value of a pixel without a class: never trained on, never shown."""
 
-# Okabe & Ito (2008): eight colours that colour-blind people tell apart.
+# Okabe & Ito (2008): colours that colour-blind people tell apart; their black is a dark grey here,
+# for on black images it would not be seen.
 PALETTE = (
-    "#999999",
+    "#666666",
     "#e69f00",
     "#0072b2",
     "#cc79a7",

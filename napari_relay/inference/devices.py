@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from threading import Lock
 from typing import Literal
 
 import torch
+from torch import Tensor
 
+from relay_tokens import RelaySegmenter
 from relay_tokens.errors import UserError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+PLACING = Lock()
+"""Held while a model moves: half of its weights are on either device then."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -56,6 +62,48 @@ def autocast_dtype(device: torch.device, precision: Precision = "auto") -> torch
     if precision not in formats:
         raise UserError(f"precision is {precision!r}; it must be auto or {', '.join(formats)}.")
     return formats[precision]
+
+
+def ready_model(model: RelaySegmenter, device: torch.device) -> RelaySegmenter:
+    """Put a model on a device and into eval mode; one that is there already is left alone.
+
+    May be called while another thread runs the model on that device, or makes
+    the same call: it returns when all weights are there.
+
+    Parameters
+    ----------
+    model
+        The model; changed in place.
+    device
+        From :func:`choose_device`.
+
+    Returns
+    -------
+    RelaySegmenter
+        ``model``.
+    """
+    with PLACING:
+        weight = next(model.parameters(), None)
+        if weight is None or weight.to(device) is not weight:
+            model.to(device)
+        if model.training:
+            model.eval()
+    return model
+
+
+def require_numbers(soft: Tensor, precision: Precision, device: torch.device) -> None:
+    """Refuse class probabilities that are no numbers.
+
+    Raises
+    ------
+    UserError
+        Naming a precision that does not overflow.
+    """
+    if not bool(torch.isfinite(soft.sum())):
+        raise UserError(
+            f"The model's numbers overflow in {precision} on {device}; "
+            "choose the precision bfloat16 or float32."
+        )
 
 
 def share_interpreter() -> None:

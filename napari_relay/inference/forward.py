@@ -13,7 +13,12 @@ from torch import Tensor
 from napari_relay.inference.attention import TileAttention, split_attention
 from napari_relay.inference.blending import weight_window
 from napari_relay.inference.crops import CropPair
-from napari_relay.inference.devices import autocast_dtype, choose_device
+from napari_relay.inference.devices import (
+    autocast_dtype,
+    choose_device,
+    ready_model,
+    require_numbers,
+)
 from napari_relay.inference.header import StoreHeader
 from napari_relay.inference.options import PredictOptions
 from napari_relay.inference.scales import scale_disagreement
@@ -45,7 +50,7 @@ class Forwarder:
         self._layout = header.attention
         self._precision = options.precision
         self._dtype = autocast_dtype(self.device, options.precision)
-        self._model = model.to(self.device).eval()
+        self._model = ready_model(model, self.device)
 
     def run(self, pairs: Sequence[CropPair]) -> list[CropResult]:
         """Predict crop pairs, in smaller batches from now on if memory runs out.
@@ -115,11 +120,7 @@ class Forwarder:
     def _channels(self, output: RelayOutput) -> Tensor:
         """``(B, channel, crop, crop)`` of :attr:`CropResult.weighted`, without the weight."""
         soft = output.local_logits.float().softmax(dim=1)
-        if not bool(torch.isfinite(soft.sum())):
-            raise UserError(
-                f"The model's numbers overflow in {self._precision} on {self.device}; "
-                "choose the precision bfloat16 or float32."
-            )
+        require_numbers(soft, self._precision, self.device)
         if output.global_logits is None:
             return soft
         factor = self._model.config.context_factor

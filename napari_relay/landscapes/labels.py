@@ -17,7 +17,7 @@ from relay_tokens import ClassSchema, SegmentationClass
 
 LANDSCAPE_CLASSES = ClassSchema(
     (
-        SegmentationClass("background", "#999999"),
+        SegmentationClass("background", "#666666"),
         SegmentationClass("mound", "#e69f00"),
         SegmentationClass("hydrology", "#0072b2"),
         SegmentationClass("temple", "#cc79a7"),

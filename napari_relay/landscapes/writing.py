@@ -1,4 +1,4 @@
-"""Landscapes as GeoTIFF files."""
+"""Landscapes as Cloud-Optimized GeoTIFF files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ BLOCK = 512
 """Side of the tiles in the files, in pixels."""
 GDAL_CACHE = 64
 """Mebibytes that GDAL may keep of what it has not written yet."""
-BYTES_PER_PIXEL = 6
-"""Of the three files together, levels and all: somewhat more than they usually take."""
+BYTES_PER_PIXEL = 9
+"""While writing: the three files with their levels, and the largest of them once more."""
 
 
 class _File(NamedTuple):
@@ -51,6 +51,9 @@ FILES = (
 )
 """Photograph, elevation and labels, in the order in which they are written."""
 
+_PREDICTORS = {1: "no", 2: "standard", 3: "floating_point"}
+"""TIFF's predictors as GDAL's COG driver names them."""
+
 
 class WriteProgress(NamedTuple):
     """How far the writing is."""
@@ -62,7 +65,7 @@ class WriteProgress(NamedTuple):
 
 
 def write_landscape(landscape: Landscape, folder: str | Path) -> Iterator[WriteProgress]:
-    """Write a landscape as three GeoTIFF files on one grid.
+    """Write a landscape as three Cloud-Optimized GeoTIFF files on one grid.
 
     ``orthophoto.tif`` (red, green, blue; uint8), ``elevation.tif`` (float32,
     metres) and ``labels.tif`` (uint8; 255 is nodata, the class names are the tag
@@ -93,10 +96,13 @@ def write_landscape(landscape: Landscape, folder: str | Path) -> Iterator[WriteP
     try:
         yield from _write(landscape, scratch)
         for path, file in zip(scratch, FILES, strict=True):
+            _optimise(path, file)
+        for path, file in zip(scratch, FILES, strict=True):
             path.replace(folder / file.name)
     finally:
         for path in scratch:
             path.unlink(missing_ok=True)
+            _copy_of(path).unlink(missing_ok=True)
 
 
 def _check(landscape: Landscape, folder: Path) -> None:
@@ -135,10 +141,41 @@ def _write(landscape: Landscape, paths: list[Path]) -> Iterator[WriteProgress]:
                 yield WriteProgress(number, len(tiles))
             _build_levels(files, landscape)
     except RasterioError as error:
-        raise UserError(
-            f"{paths[0].parent} could not be written ({error}); "
-            "check that the disk has room and may be written to."
-        ) from error
+        raise _not_written(paths[0], error) from error
+
+
+def _optimise(path: Path, file: _File) -> None:
+    """Order a file as a Cloud-Optimized GeoTIFF; one that grew tile by tile cannot be."""
+    import rasterio
+    from rasterio import shutil as raster_copy
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
+            raster_copy.copy(
+                path,
+                _copy_of(path),
+                driver="COG",
+                blocksize=BLOCK,
+                compress="deflate",
+                predictor=_PREDICTORS[file.options.get("predictor", 1)],
+                overviews="force_use_existing",
+                bigtiff="if_safer",
+            )
+    except RasterioError as error:
+        raise _not_written(path, error) from error
+    _copy_of(path).replace(path)
+
+
+def _copy_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.cog")
+
+
+def _not_written(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path.parent} could not be written ({error}); "
+        "check that the disk has room and may be written to."
+    )
 
 
 def _create(landscape: Landscape, path: Path, file: _File) -> DatasetWriter:

@@ -52,13 +52,18 @@ def _options(options: Mapping[str, Any]) -> str:
 def _training(record: Mapping[str, Any]) -> str:
     options = record.get("options", {})
     rows = {
+        "Imported from": record.get("imported_from"),
         "Data": record.get("image"),
         "Labels": record.get("labels"),
         "Command": f"`{record['command']}`" if record.get("command") else None,
         "All commands, data included": record.get("repeat"),
         "Steps": f"best after {record.get('steps')} of {options.get('steps')}, "
-        f"batches of {options.get('batch_size')} crop pairs",
-        "Learning rate": f"{options.get('learning_rate')}, {options.get('schedule')}",
+        f"batches of {options.get('batch_size')} crop pairs"
+        if options
+        else None,
+        "Learning rate": f"{options.get('learning_rate')}, {options.get('schedule')}"
+        if options
+        else None,
         "Time": f"{record['seconds']} s on {record.get('device')}" if "seconds" in record else None,
         "Seed": options.get("seed"),
         "napari-relay": record.get("napari_relay"),

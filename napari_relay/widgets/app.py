@@ -10,9 +10,11 @@ import imageio.v3
 import napari
 from napari._qt import qt_main_window
 from napari.viewer import Viewer
+from qtpy.QtWidgets import QWidget
 
 from napari_relay.inference import reserve_gui_core, share_interpreter
-from napari_relay.widgets.panel import RelayPanel
+from napari_relay.widgets.panel import RelayPanel, main_window
+from napari_relay.widgets.start_page import StartPage
 
 _SIZE = (1600, 1000)
 
@@ -46,11 +48,35 @@ def open_window() -> RelayPanel:
     # is installed is not the business of the person at the microscope.
     qt_main_window.SHOW_QT_WARNING = False
     warnings.filterwarnings("ignore", message="System theme detection requires")
-    viewer = Viewer(title="napari-relay")
+    viewer = Viewer(title="napari-relay", show_welcome_screen=False)
     panel = RelayPanel(viewer)
     viewer.window.add_dock_widget(panel, name="Relay", area="right")
     viewer.window.resize(*_SIZE)
+    add_start_page(panel)
     return panel
+
+
+def add_start_page(panel: RelayPanel) -> StartPage | None:
+    """Cover the canvas with the start page while no image is open.
+
+    Parameters
+    ----------
+    panel
+        Docked in the viewer's window.
+
+    Returns
+    -------
+    StartPage
+        The page; None where no canvas was found.
+    """
+    window = main_window(panel)
+    inside = window.findChildren(QWidget) if window is not None else []
+    canvas = next((widget for widget in inside if widget.inherits("QOpenGLWidget")), None)
+    if canvas is None:
+        return None
+    page = StartPage(panel.controller, panel.image.ask, canvas)
+    panel.destroyed.connect(page.close_page)
+    return page
 
 
 def save_window(viewer: Viewer, path: Path) -> None:

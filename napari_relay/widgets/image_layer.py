@@ -25,10 +25,13 @@ _STRETCH = (2.0, 98.0)
 _PHOTOGRAPH = (0.0, 255.0)
 """What is black and white in a photograph of 8 bits."""
 
+Limits = tuple[float, float]
+"""Values that become black and white."""
+
 LayerData = tuple[list[da.Array] | da.Array, dict[str, Any], str]
 
 
-def image_layer_data(image: PyramidImage, limits: tuple[float, float] | None = None) -> LayerData:
+def image_layer_data(image: PyramidImage, limits: Limits | None = None) -> LayerData:
     """Describe the layer that shows ``image``, as a napari reader returns it.
 
     Three bands or more are shown as red, green and blue; fewer as grey, from
@@ -44,25 +47,54 @@ def image_layer_data(image: PyramidImage, limits: tuple[float, float] | None = N
         else nearly the lowest and the highest of the coarsest level.
     """
     rgb = shows_colors(image)
-    bands = _color_bands(image.bands) if rgb else [0]
-    levels = [level[..., bands] for level in image.levels]
-    limits = limits or _contrast(image, bands)
-    if rgb:
-        levels = [_as_bytes(level, limits) for level in levels]
-    else:
-        levels = [level[..., 0] for level in levels]
+    bands = shown_bands(image)
+    limits = limits or default_limits(image, bands)
     arguments: dict[str, Any] = {
         "name": image.source.stem,
         "rgb": rgb,
-        "multiscale": len(levels) > 1,
+        "multiscale": len(image.levels) > 1,
         "metadata": {METADATA_KEY: image},
         "cache": False,
         **placement(image),
     }
     if not rgb:
         arguments |= {"contrast_limits": limits, "colormap": "gray"}
+    return band_levels(image, bands, [limits] * len(bands)), arguments, "image"
+
+
+def band_levels(
+    image: PyramidImage, bands: Sequence[int], limits: Sequence[Limits]
+) -> list[da.Array] | da.Array:
+    """What a layer that shows some bands of an image holds.
+
+    Parameters
+    ----------
+    image
+        What is shown.
+    bands
+        Indices of the bands that are red, green and blue, one thrice for grey;
+        or of the single band of a layer without colours.
+    limits
+        Of each band, the values that become black and white; a layer without
+        colours has them as its own ``contrast_limits``.
+
+    Returns
+    -------
+    list of dask.array.Array
+        Levels ``(y, x, 3)``, ``uint8``, or ``(y, x)``; of a single level the array alone.
+    """
+    levels = [level[..., list(bands)] for level in image.levels]
+    if len(bands) == 3:
+        levels = [_as_bytes(level, limits) for level in levels]
+    else:
+        levels = [level[..., 0] for level in levels]
     padded = _pad_alike(levels, image.factors)
-    return (padded if len(padded) > 1 else padded[0]), arguments, "image"
+    return padded if len(padded) > 1 else padded[0]
+
+
+def shown_bands(image: PyramidImage) -> list[int]:
+    """Indices of the bands that an image is first shown by: three for colours, or one."""
+    return _color_bands(image.bands) if shows_colors(image) else [0]
 
 
 def shows_colors(image: PyramidImage) -> bool:
@@ -111,25 +143,63 @@ def _color_bands(names: Sequence[str]) -> list[int]:
     return [lower.index(c) for c in wanted] if set(wanted) <= set(lower) else [0, 1, 2]
 
 
-def _contrast(image: PyramidImage, bands: Sequence[int]) -> tuple[float, float]:
+def usual_contrast(image: PyramidImage) -> tuple[float, float]:
+    """Percentages of an image's pixels between which it is stretched when it is opened."""
+    as_in_file = default_limits(image, shown_bands(image)) == _PHOTOGRAPH
+    return (0.0, 100.0) if as_in_file else _STRETCH
+
+
+def percentile_limits(image: PyramidImage, band: int, low: float, high: float) -> Limits:
+    """Values of a band between which it is stretched.
+
+    Parameters
+    ----------
+    image
+        What is shown; its coarsest level is read.
+    band
+        Index of the band.
+    low, high
+        Percentages, 0 to 100, of the pixels that become black at most, and that
+        do not become white at least.
+    """
+    last = len(image.levels) - 1
+    patch = image.read(image.window, last)
+    return _stretch(patch.pixels[..., band][patch.valid], (low, high))
+
+
+def default_limits(image: PyramidImage, bands: Sequence[int]) -> Limits:
+    """Values between which bands are stretched together when an image is opened.
+
+    Parameters
+    ----------
+    image
+        What is shown; its coarsest level is read unless it is of 8 bits.
+    bands
+        Indices of the bands.
+    """
     if image.dtype == np.uint8:
         return _PHOTOGRAPH
     last = len(image.levels) - 1
     patch = image.read(image.window, last)
     values = patch.pixels[patch.valid][:, bands]
-    if not values.size:
-        return 0.0, 1.0
-    if len(bands) == 3 and values.min() >= 0 and 128 < values.max() <= 255:
+    if len(bands) == 3 and values.size and values.min() >= 0 and 128 < values.max() <= 255:
         return _PHOTOGRAPH  # of 8 bits, and float only for the sake of an elevation beside it
-    low, high = (float(v) for v in np.percentile(values.astype(float), _STRETCH))
+    return _stretch(values, _STRETCH)
+
+
+def _stretch(values: NDArray[Any], percentages: tuple[float, float]) -> Limits:
+    known = values[np.isfinite(values)].astype(float)
+    if not known.size:
+        return 0.0, 1.0
+    low, high = (float(v) for v in np.percentile(known, percentages))
     return (low, high) if high > low else (low, low + 1)
 
 
-def _as_bytes(level: da.Array, limits: tuple[float, float]) -> da.Array:
-    """Colours as napari shows them: ``uint8``, stretched between ``limits``."""
-    if level.dtype == np.uint8:
+def _as_bytes(level: da.Array, limits: Sequence[Limits]) -> da.Array:
+    """Colours as napari shows them: ``uint8``, each band stretched between its limits."""
+    if level.dtype == np.uint8 and all(pair == _PHOTOGRAPH for pair in limits):
         return level
-    low, high = limits
+    low, high = np.asarray(limits, np.float32).T
 
     def stretch(block: NDArray[Any]) -> NDArray[np.uint8]:
         scaled = np.nan_to_num((block.astype(np.float32) - low) / (high - low))

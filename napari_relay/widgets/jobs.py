@@ -22,9 +22,7 @@ class _JobSignals(QObject):
     started = Signal()
     finished = Signal()
     _finished = Signal(object)
-    returned = Signal(object)
     errored = Signal(object)
-    warned = Signal(tuple)
     yielded = Signal(object)
 
 
@@ -34,6 +32,22 @@ class _JobWorker(WorkerBase[None]):
     def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
         super().__init__(SignalsClass=_JobSignals)  # type: ignore[arg-type]  # it says: a subclass
         self._make = make
+
+    def run(self) -> None:
+        """Work in a thread of Qt's pool, and leave warnings to napari, which shows each once.
+
+        The base class would catch them, for all threads of the process at once
+        and without giving that back when two workers overlap.
+        """
+        self.started.emit()
+        self._running = True
+        try:
+            self.work()
+        except Exception as error:
+            self.errored.emit(error)
+        self._running = False
+        self.finished.emit()
+        self._finished.emit(self)
 
     def work(self) -> None:
         """Iterate in the worker thread; the generator is closed in it too."""

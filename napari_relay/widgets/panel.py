@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_relay.widgets.activity import Activity
 from napari_relay.widgets.controller import RelayController
+from napari_relay.widgets.file_drops import FileDrops
+from napari_relay.widgets.help_sheet import HelpSheet
+from napari_relay.widgets.panel_keys import bind_keys
+from napari_relay.widgets.recent_recorder import RecentRecorder
 from napari_relay.widgets.sections.attention_section import AttentionSection
 from napari_relay.widgets.sections.correction_section import CorrectionSection
 from napari_relay.widgets.sections.explore_section import ExploreSection
@@ -15,13 +30,14 @@ from napari_relay.widgets.sections.finetuning_section import FinetuningSection
 from napari_relay.widgets.sections.image_section import ImageSection
 from napari_relay.widgets.sections.model_section import ModelSection
 from napari_relay.widgets.sections.prediction_section import PredictionSection
-from napari_relay.widgets.sections.section import WheelGuard
+from napari_relay.widgets.sections.probe_section import ProbeSection
+from napari_relay.widgets.sections.section import Section, WheelGuard
 
 _WIDTH = 340
 
 
 class RelayPanel(QWidget):
-    """Image, model, prediction, exploring, attention, corrections, fine-tuning, export.
+    """Image, model, prediction, exploring, attention, probe, corrections, fine-tuning, export.
 
     Parameters
     ----------
@@ -37,12 +53,61 @@ class RelayPanel(QWidget):
         self.prediction = PredictionSection(self.controller)
         self.explore = ExploreSection(self.controller)
         self.attention = AttentionSection(self.controller)
+        self.probe = ProbeSection(self.controller)
         self.correction = CorrectionSection(self.controller)
         self.finetuning = FinetuningSection(self.controller)
         self.export = ExportSection(self.controller)
+        self.help = self._help_button()
+        self._help_sheet: HelpSheet | None = None
+        self._lay_out()
+        self.activity = Activity(self.controller, self.controller)
+        self.activity.watch(self.model.importer.jobs)
+        self._recorder = RecentRecorder(self.controller, self.controller)
+        self._drops = FileDrops(self.controller, self.controller)
+        self.keys = bind_keys(self)
+        self.controller.images_changed.connect(self._explain)
+        self.controller.model_changed.connect(self._explain)
+        self._explain()
+        self._close_when_destroyed()
+
+    def show_help(self) -> None:
+        """Open the help page."""
+        if self._help_sheet is None:
+            self._help_sheet = HelpSheet(self.keys.bound, self)
+        self._help_sheet.bring_up()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
+        """Watch what is dropped on the window, once it is known."""
+        super().showEvent(event)
+        window = main_window(self)
+        if window is not None:
+            self._drops.watch(window)
+
+    def _sections(self) -> tuple[Section, ...]:
+        return (
+            self.image,
+            self.model,
+            self.prediction,
+            self.explore,
+            self.attention,
+            self.probe,
+            self.correction,
+            self.finetuning,
+            self.export,
+        )
+
+    def _help_button(self) -> QToolButton:
+        made = QToolButton()
+        made.setText("? Help")
+        made.setToolTip("How the work goes, and all keys")
+        made.clicked.connect(self.show_help)
+        return made
+
+    def _lay_out(self) -> None:
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(8, 4, 8, 8)
+        column.setSpacing(3)
         for section in self._sections():
             column.addWidget(section)
         column.addStretch(1)
@@ -53,21 +118,49 @@ class RelayPanel(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addLayout(self._top())
         whole.addWidget(scroll)
         self.setMinimumWidth(_WIDTH)
         self._wheel_guard = WheelGuard(self)
         self._wheel_guard.guard(inner)
-        controller = self.controller
-        self.destroyed.connect(lambda: controller.close())
 
-    def _sections(self) -> tuple[QWidget, ...]:
-        return (
-            self.image,
-            self.model,
-            self.prediction,
-            self.explore,
-            self.attention,
-            self.correction,
-            self.finetuning,
-            self.export,
-        )
+    def _top(self) -> QHBoxLayout:
+        top = QHBoxLayout()
+        top.setContentsMargins(8, 2, 8, 0)
+        top.addStretch(1)
+        top.addWidget(self.help)
+        return top
+
+    def _explain(self) -> None:
+        """Say beside the sections that cannot be used what is needed first."""
+        session = self.controller.session
+        for section in self._sections():
+            if session is None:
+                building = self.controller.building
+                section.explain("when all levels are built" if building else "open an image first")
+            elif session.checkpoint is None:
+                section.explain("choose a model first")
+            else:
+                section.explain("this model has none" if section is self.attention else "")
+
+    def _close_when_destroyed(self) -> None:
+        controller, keys, activity = self.controller, self.keys, self.activity
+        recorder = self._recorder
+
+        def close() -> None:
+            keys.close()
+            if isalive(controller):  # not so where the process ended without Qt's own farewell
+                recorder.close()
+                controller.close()
+                activity.close()
+
+        self.destroyed.connect(close)
+
+
+def main_window(widget: QWidget) -> QMainWindow | None:
+    """The main window that a widget lies in, also while its dock floats."""
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QMainWindow):
+        parent = parent.parentWidget()
+    return parent

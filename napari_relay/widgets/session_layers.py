@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari.components import LayerList
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.viewer import Viewer
@@ -13,10 +14,12 @@ from napari_relay.annotation import CorrectionStore
 from napari_relay.geometry import Window
 from napari_relay.inference import PredictionStore, TileResult
 from napari_relay.session import Session
+from napari_relay.widgets.area_layer import AreaLayer
 from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import correction_colormap, corrections_layer
+from napari_relay.widgets.prober import Prober
 from napari_relay.widgets.region_refresh import RegionRefresher
 from napari_relay.widgets.score_overlay import ScoreName, ScoreOverlay
 from relay_tokens import IGNORE_INDEX, ClassSchema
@@ -42,8 +45,10 @@ class SessionLayers:
         self.base = base
         self.prediction: Labels | None = None
         self.corrections: PaintableLabels | None = None
+        self.areas = AreaLayer(viewer, base)
         self._score = ScoreOverlay(session, base, self._insert)
         self.attention = AttentionLayers(session, base, self._insert)
+        self.prober = Prober(viewer, session, base, self._insert)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
         self._timer = QTimer()
@@ -59,17 +64,20 @@ class SessionLayers:
         """Follow the session no more; the layers stay."""
         self._timer.stop()
         self.attention.close()
+        self.prober.close()
         self.session.events.model_changed.disconnect(self._on_model_changed)
         self.session.events.colors_changed.disconnect(self._on_colors_changed)
         self.session.events.tile_predicted.disconnect(self._on_tile)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     def close(self) -> None:
-        """Follow the session no more, and take its layers out of the viewer."""
+        """Follow the session no more, and take its layers out of the viewer in a moment.
+
+        Not at once: napari may be in the midst of removing several layers, these too.
+        """
         self.stop_following()
-        for layer in self._overlays():
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        overlays, shown = [*self._overlays(), *self.areas.layers], self.viewer.layers
+        QTimer.singleShot(0, lambda: _remove(shown, overlays))
 
     @property
     def score(self) -> Image | None:
@@ -88,17 +96,18 @@ class SessionLayers:
 
     def owns(self, layer: Layer) -> bool:
         """Whether a layer is the session's image or one of its overlays."""
-        return any(layer is own for own in (self.base, *self._overlays()))
+        return any(layer is own for own in (self.base, self.areas.layer, *self._overlays()))
 
     def _overlays(self) -> list[Layer]:
         overlays = (self.prediction, self.score, *self.attention.layers, self.corrections)
-        return [layer for layer in overlays if layer is not None]
+        return [layer for layer in overlays if layer is not None] + self.prober.overlays
 
     # --- what a panel asks for
 
     def follow_view(self, view: Window) -> None:
         """Note which level-0 pixels are on screen."""
         self.attention.follow(view)
+        self.prober.layers.follow_zoom()
 
     def show_prediction(self) -> None:
         """Show the class mask, made anew if the person has deleted it."""
@@ -147,6 +156,7 @@ class SessionLayers:
             for layer in self.attention.layers:
                 self.viewer.layers.remove(layer)
         self.attention.refresh()
+        self.prober.follow_model()
 
     def _on_colors_changed(self) -> None:
         classes = self.session.classes
@@ -179,6 +189,7 @@ class SessionLayers:
         self.attention.forget_layer(event.value)
         if self.score is event.value:
             self._score.forget_layer()
+        self.prober.forget_layer(event.value)
         if self.prediction is None:
             self._refresher = None
 
@@ -219,6 +230,12 @@ class SessionLayers:
                 top = self.viewer.layers.index(above)
         self.viewer.layers.insert(top, layer)
         self.viewer.layers.selection = selected
+
+
+def _remove(shown: LayerList, layers: list[Layer]) -> None:
+    for layer in layers:
+        if layer in shown:
+            shown.remove(layer)
 
 
 def class_colormap(classes: ClassSchema) -> DirectLabelColormap:

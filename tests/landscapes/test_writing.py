@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import typer
+from rio_cogeo import cog_validate
 from typer.testing import CliRunner
 
 from napari_relay.cli.landscape import landscape as command
@@ -45,6 +46,12 @@ def test_reading_back_gives_the_generator_bit_for_bit(written, patch):
     np.testing.assert_array_equal(elevation.read(LAND.window).pixels[..., 0], patch.elevation)
     np.testing.assert_array_equal(photo.read(LAND.window).pixels, patch.rgb)
     np.testing.assert_array_equal(labels.read(LAND.window).pixels[..., 0], patch.labels)
+
+
+@pytest.mark.parametrize("name", ["elevation", "orthophoto", "labels"])
+def test_every_file_is_a_valid_cloud_optimized_geotiff(written, name):
+    valid, errors, warnings = cog_validate(written / f"{name}.tif", strict=True)
+    assert valid, (errors, warnings)
 
 
 def test_the_files_lie_on_one_grid_and_name_their_bands(written):

@@ -27,7 +27,7 @@ CLASSES = (
     ("mound", "#e69f00"),
     ("hydrology", "#0072b2"),
     ("temple", "#d55e00"),
-    ("background", "#999999"),
+    ("background", "#666666"),
 )
 """Name and colour."""
 BACKGROUND = 3

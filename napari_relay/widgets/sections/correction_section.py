@@ -12,6 +12,7 @@ from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.paintable_labels import Labels
 from napari_relay.widgets.sections.class_legend import swatch_icon
 from napari_relay.widgets.sections.section import Section, add_field, button, note
+from napari_relay.widgets.shortcuts import NEXT_CLASS, PREVIOUS_CLASS
 
 _FOLLOW_MS = 500
 _PAN = "pan_zoom"
@@ -82,7 +83,9 @@ class CorrectionSection(Section):
         for index, one in enumerate(self._corrections.schema):
             made = QPushButton(one.name)
             made.setCheckable(True)
-            made.setToolTip(f"Paint {one.name}")
+            made.setToolTip(
+                f"Paint {one.name} ({NEXT_CLASS.label} and {PREVIOUS_CLASS.label} step through)"
+            )
             self.classes.addButton(made, index)
             self._grid.addWidget(made, index // _COLUMNS, index % _COLUMNS)
         self.classes.buttons()[0].setChecked(True)
@@ -113,6 +116,12 @@ class CorrectionSection(Section):
             layer.brush_size = self.brush.value()
             layer.selected_label = self.classes.checkedId() + 1
             layer.mode = mode
+
+    def step_class(self, step: int) -> None:
+        """Take another class in hand, so many places after the chosen one; round the end."""
+        count = len(self.classes.buttons())
+        if count:
+            self.classes.button((self.classes.checkedId() + step) % count).click()
 
     def _on_class(self, _index: int) -> None:
         tool = self.tools.checkedButton()

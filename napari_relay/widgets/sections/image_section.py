@@ -8,11 +8,13 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QSizePolicy, QWi
 
 from napari_relay.images import PyramidImage, image_suffixes
 from napari_relay.images.relief import STYLES, elevation_band
-from napari_relay.widgets.controller import OPENING, RelayController
-from napari_relay.widgets.image_layer import pyramid_of, shows_colors
+from napari_relay.widgets.band_display import BandChoice, BandDisplay
+from napari_relay.widgets.controller import RelayController
+from napari_relay.widgets.image_layer import pyramid_of, shown_bands, shows_colors, usual_contrast
 from napari_relay.widgets.jobs import report
 from napari_relay.widgets.level_builds import OpenProgress
 from napari_relay.widgets.relief_layers import ReliefLayers
+from napari_relay.widgets.sections.band_fields import BandFields
 from napari_relay.widgets.sections.pixel_size_field import PixelSizeField
 from napari_relay.widgets.sections.section import Section, add_field, button, note
 from relay_tokens import UserError
@@ -37,14 +39,18 @@ class ImageSection(Section):
         self.add(self.facts)
         self.pixel_size = self._add_pixel_size()
         self.relief = self._add_relief()
-        self.add(button("Open image…", "Open a slide, a GeoTIFF or another large image", self._ask))
+        self._display = BandDisplay()
+        self.bands = BandFields()
+        self.bands.changed.connect(self._on_bands)
+        self.add(self.bands)
+        self.add(button("Open image…", "Open a slide, a GeoTIFF or another large image", self.ask))
         reliefs = self._reliefs = ReliefLayers(controller.viewer, self._refresh_relief)
         self.destroyed.connect(lambda: reliefs.close())
         controller.images_changed.connect(self._refresh)
         controller.session_changed.connect(self._refresh)
         controller.opening.connect(self._on_opening)
-        controller.jobs.started.connect(self._on_job_started)
-        controller.jobs.ended.connect(lambda *_: self._refresh())
+        controller.opener.jobs.started.connect(self._on_opening_started)
+        controller.opener.jobs.ended.connect(self._refresh)
         self._refresh()
 
     def _add_pixel_size(self) -> PixelSizeField:
@@ -95,8 +101,27 @@ class ImageSection(Section):
         )
         style = self._reliefs.style_of(current.base) if current is not None else None
         self.relief.setCurrentText(style.label if style is not None else self.relief.itemText(0))
+        self._refresh_bands()
 
-    def _ask(self) -> None:
+    def _on_bands(self, choice: BandChoice) -> None:
+        current = self._controller.current
+        image = pyramid_of(current.base) if current is not None else None
+        if current is not None and image is not None:
+            self._display.show(current.base, image, choice)
+
+    def _refresh_bands(self) -> None:
+        """Offer the bands of the current image; not while its relief is shown instead."""
+        current = self._controller.current
+        image = pyramid_of(current.base) if current is not None else None
+        self.bands.setVisible(image is not None)
+        if current is None or image is None:
+            return
+        choice = self._display.choice_of(current.base, image)
+        self.bands.describe(image.bands, shown_bands(image), usual_contrast(image), choice)
+        self.bands.setEnabled(self._reliefs.style_of(current.base) is None)
+
+    def ask(self) -> None:
+        """Let the person choose a file, and open it."""
         patterns = " ".join(f"*{suffix}" for suffix in image_suffixes())
         path, _ = QFileDialog.getOpenFileName(
             self, "Open an image", "", f"Images ({patterns});;All files (*)"
@@ -107,9 +132,8 @@ class ImageSection(Section):
     def _on_chosen(self, index: int) -> None:
         self._controller.work_on(self._controller.layers[index])
 
-    def _on_job_started(self, name: str) -> None:
-        if name == OPENING:
-            self.facts.setText("Opening…")
+    def _on_opening_started(self) -> None:
+        self.facts.setText("Opening…")
 
     def _on_opening(self, progress: OpenProgress) -> None:
         share = progress.done / max(progress.total, 1)

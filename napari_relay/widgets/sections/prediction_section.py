@@ -31,17 +31,28 @@ class PredictionSection(Section):
             "Predict the whole image, beginning with what is on screen",
             controller.predict_all,
         )
+        self.draw_area = button(
+            "Draw area",
+            "Click the corners of an area on the image; Enter or a double click closes it",
+            self._draw_area,
+        )
+        self.predict_area = button(
+            "Predict area", "Predict what is inside the drawn areas", controller.predict_areas
+        )
         self.cancel = button("Cancel", "Stop now and keep what is predicted", controller.cancel)
+        self.resume = button("Resume", "Go on with what was stopped", controller.resume)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.status = note()
         self.skip_glass = QCheckBox("Skip bare glass")
         self.skip_glass.setToolTip("Leave out tiles of a slide that show nothing but empty glass")
         self.skip_glass.toggled.connect(self._on_skip_glass)
-        self.add_row(self.predict_view, self.predict_all, self.cancel)
+        self.add_row(self.predict_view, self.predict_all)
+        self.add_row(self.draw_area, self.predict_area)
         self.add(self.skip_glass)
         self.add(self.bar)
         self.add(self.status)
+        self.add_row(self.cancel, self.resume)
         controller.model_changed.connect(self._refresh)
         controller.predicted.connect(self._on_predicted)
         controller.reported.connect(self._on_reported)
@@ -53,7 +64,7 @@ class PredictionSection(Section):
         session = self._controller.session
         ready = session is not None and session.store is not None
         self.setEnabled(ready)
-        self.cancel.setEnabled(self._controller.jobs.name == PREDICTING)
+        self._refresh_buttons()
         self._refresh_skip_glass(session)
         if self._controller.jobs.name == PREDICTING or session is None or session.store is None:
             return
@@ -62,6 +73,15 @@ class PredictionSection(Section):
         self.bar.setValue(int(finished.sum()) + skipped)
         also = f", {skipped} skipped" if skipped else ""
         self.status.setText(f"{int(finished.sum())} of {finished.size} tiles predicted{also}")
+
+    def _refresh_buttons(self) -> None:
+        running = self._controller.jobs.name == PREDICTING
+        self.cancel.setEnabled(running)
+        self.resume.setEnabled(not running and self._controller.can_resume)
+
+    def _draw_area(self) -> None:
+        if self._controller.current is not None:
+            self._controller.current.areas.draw()
 
     def _refresh_skip_glass(self, session: Session | None) -> None:
         self.skip_glass.setVisible(session is not None and can_show_glass(session.image))
@@ -74,7 +94,7 @@ class PredictionSection(Section):
             session.options = replace(session.options, skip_glass=checked)
 
     def _on_started(self, name: str) -> None:
-        self.cancel.setEnabled(name == PREDICTING)
+        self._refresh_buttons()
         if name == PREDICTING:
             self._started, self._arrived, self._report = monotonic(), 0, None
             self.bar.setRange(0, 0)
@@ -91,7 +111,7 @@ class PredictionSection(Section):
         )
 
     def _on_ended(self, name: str, complete: bool) -> None:
-        self.cancel.setEnabled(False)
+        self._refresh_buttons()
         if name != PREDICTING:
             return
         self._refresh()

@@ -8,6 +8,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QFormLayout,
     QFrame,
@@ -15,25 +16,75 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+_HEADING = (
+    "QToolButton { font-size: 11pt; font-weight: bold; padding: 2px }"
+    "QToolButton, QToolButton:checked { background: transparent }"
+)
+_READABLE_GREY = "QLabel:disabled { color: gray }"
+"""Less faint than napari's own grey, on light and on dark: it is there to be read."""
+FOLDED = "napari-relay folded sections"
+"""Property of the application that holds the titles of the folded sections."""
+
 
 class Section(QFrame):
-    """A bold title over what belongs to one step of the work."""
+    """A bold title over what belongs to one step of the work; a click on it folds that away.
+
+    While the section is disabled it is folded, and a sentence beside the title
+    says why. Whether a person folded it is remembered while the app lives.
+    """
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        heading = QLabel(title, self)
-        font = heading.font()
-        font.setBold(True)
-        font.setPointSizeF(font.pointSizeF() * 1.1)
-        heading.setFont(font)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 2, 0, 6)
+        self.title = title
+        self.heading = _heading(title)
+        self.heading.toggled.connect(self._on_toggled)
+        self._reason = ""
+        self.reason = QLabel()
+        self.reason.setStyleSheet(_READABLE_GREY)
+        self.reason.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.reason.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.body = QWidget()
+        self._column = QVBoxLayout(self.body)
+        self._column.setContentsMargins(2, 2, 0, 6)
         self._column.setSpacing(5)
-        self._column.addWidget(heading)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        top = QHBoxLayout()
+        top.addWidget(self.heading)
+        top.addWidget(self.reason, 1)
+        whole.addLayout(top)
+        whole.addWidget(self.body)
+        self.heading.setChecked(title not in _folded_titles())
+        self._fold()
+
+    def explain(self, reason: str) -> None:
+        """Say in a few words what is needed first; shown while the section is disabled."""
+        self._reason = reason
+        self._fold()
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  (Qt's name)
+        """Fold what cannot be used, and open it again."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.EnabledChange:
+            self._fold()
+
+    def _on_toggled(self, is_open: bool) -> None:
+        _remember_folded(self.title, not is_open)
+        self._fold()
+
+    def _fold(self) -> None:
+        usable = self.isEnabled()
+        is_open = usable and self.heading.isChecked()
+        down, right = Qt.ArrowType.DownArrow, Qt.ArrowType.RightArrow
+        self.heading.setArrowType(down if is_open else right)
+        self.reason.setText("" if usable else self._reason)
+        self.body.setVisible(is_open)
 
     def add(self, widget: QWidget) -> None:
         """Add a widget over the whole width."""
@@ -56,6 +107,31 @@ class Section(QFrame):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         self._column.addLayout(form)
         return form
+
+
+def _heading(title: str) -> QToolButton:
+    """A title that can be clicked."""
+    made = QToolButton()
+    made.setText(title)
+    made.setCheckable(True)
+    made.setAutoRaise(True)
+    made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    # What is open needs no colour of its own: the arrow shows it.
+    made.setStyleSheet(_HEADING)
+    return made
+
+
+def _folded_titles() -> set[str]:
+    """Titles of the folded sections; kept by the app, which outlives any panel."""
+    app = QApplication.instance()
+    return set(app.property(FOLDED) or ()) if app is not None else set()
+
+
+def _remember_folded(title: str, folded: bool) -> None:
+    app = QApplication.instance()
+    if app is not None:
+        titles = _folded_titles()
+        app.setProperty(FOLDED, sorted(titles | {title} if folded else titles - {title}))
 
 
 def add_field(form: QFormLayout, label: str, field: QWidget) -> None:

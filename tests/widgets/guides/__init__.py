@@ -1,0 +1,1 @@
+"""The worked examples of docs/guides, step by step, as a person does them."""

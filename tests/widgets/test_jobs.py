@@ -1,0 +1,51 @@
+"""Generators in a worker: what they warn of, and how they end."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+
+from napari.utils.notifications import notification_manager
+
+from napari_relay.widgets.jobs import JobRunner
+
+Wait = Callable[[Callable[[], bool]], None]
+
+
+def test_a_warning_of_a_job_is_shown_once(qtbot, wait_for: Wait) -> None:
+    def job() -> Iterator[int]:
+        for number in range(3):
+            warnings.warn("the file is damaged", UserWarning, stacklevel=1)
+            yield number
+
+    said: list[str] = []
+    arrived: list[int] = []
+    runner = JobRunner()
+    runner.advanced.connect(arrived.append)
+    with warnings.catch_warnings(), notification_manager:
+        warnings.simplefilter("always")
+        notification_manager.notification_ready.connect(said.append)
+        runner.start("Warning", job)
+        wait_for(lambda: not runner.running)
+        notification_manager.notification_ready.disconnect(said.append)
+    assert arrived == [0, 1, 2]
+    assert [str(one.message) for one in said] == ["the file is damaged"]  # type: ignore[attr-defined]
+
+
+def test_overlapping_jobs_leave_the_warnings_of_the_process_as_they_were(
+    qtbot, wait_for: Wait
+) -> None:
+    def job(steps: int) -> Iterator[int]:
+        for number in range(steps):
+            qtbot_wait.wait(0.005)
+            yield number
+
+    import threading
+
+    qtbot_wait = threading.Event()
+    before = warnings.showwarning, list(warnings.filters)
+    one, other = JobRunner(), JobRunner()
+    one.start("one", lambda: job(4))
+    other.start("other", lambda: job(12))
+    wait_for(lambda: not one.running and not other.running)
+    assert (warnings.showwarning, list(warnings.filters)) == before
