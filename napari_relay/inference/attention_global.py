@@ -88,7 +88,9 @@ def _mean(cells: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     runs = cells.reshape(depth, rows // step, step, cols // step, step)
     count = np.isfinite(runs).sum(axis=(2, 4), dtype=np.float32)
     total = np.nansum(runs, axis=(2, 4), dtype=np.float32)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    mean: NDArray[np.float32] = np.full_like(total, np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def _frame(arrays: AttentionArrays, strides: list[int], window: Window, max_side: int) -> _Frame:

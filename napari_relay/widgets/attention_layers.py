@@ -257,5 +257,6 @@ class AttentionLayers(QObject):
         number, begun = self._begun
         if not complete and number == self._round:  # it failed, and would again
             self._pending = [one for one in self._pending if one not in begun]
+            self._quiet.stop()
         if self._pending:
             self._start(_READING, self._pending)

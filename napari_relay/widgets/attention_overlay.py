@@ -97,8 +97,12 @@ class AttentionOverlay:
         self._is_over = False
 
     def clear(self) -> None:
-        """Show nothing until there is something: another prediction is in use."""
+        """Show nothing until there is something: another prediction is in use.
+
+        A contrast that the person chose is kept, others are chosen anew.
+        """
         self.stack = None
+        self._limits = {d: limits for d, limits in self._limits.items() if not limits.cells}
         if self.layer is not None:
             self.layer.data = _nothing()
 

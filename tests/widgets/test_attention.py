@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +18,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
 from napari_relay.inference import attention_cache
+from napari_relay.inference.attention_maps import read_attention_stack
 from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.panel import RelayPanel
 from napari_relay.widgets.sections.attention_section import AttentionSection
 from napari_relay.widgets.viewport import visible_window
+from relay_tokens import UserError
 
 Wait = Callable[[Callable[[], bool]], None]
 
@@ -238,6 +241,45 @@ def test_where_the_view_goes_the_attention_is_read(
     assert layers._window.intersection(view) == view
     row, col = layers.layer("local").world_to_data((60.0, 80.0))
     assert np.isfinite(values(predicted)[round(row), round(col)])
+
+
+def test_tiles_that_arrive_while_attention_is_read_are_shown_as_well(
+    predicted: RelayPanel, wait_for: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers, reads, may_end = shown(predicted), [], threading.Event()
+
+    def read(*parts):
+        reads.append(parts)
+        stack = read_attention_stack(*parts)
+        if len(reads) > 1:
+            return stack
+        may_end.wait(30)
+        return stack._replace(values=0 * stack.values)  # as it was before the tiles
+
+    monkeypatch.setattr(attention_cache, "read_attention_stack", read)
+    layers.refresh()
+    wait_for(lambda: len(reads) == 1)
+    layers.refresh()
+    may_end.set()
+    wait_for(lambda: not layers.reading)
+    assert np.nanmax(values(predicted)) > 0
+
+
+def test_attention_that_cannot_be_read_is_one_sentence_said_once(
+    predicted: RelayPanel, qtbot, wait_for: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers, said = shown(predicted), []
+    notification_manager.notification_ready.connect(said.append)
+
+    def read(*_: object) -> None:
+        raise UserError("c/0/0 is damaged; predict again into another folder.")
+
+    monkeypatch.setattr(attention_cache, "read_attention_stack", read)
+    layers.refresh()
+    wait_for(lambda: not layers.reading)
+    qtbot.wait(50)
+    assert [one.message for one in said] == ["c/0/0 is damaged; predict again into another folder."]
+    layers.hide()
 
 
 def test_closing_the_image_while_attention_is_read_is_clean(
