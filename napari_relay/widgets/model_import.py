@@ -86,9 +86,9 @@ class ImportDialog(QDialog):
         self.std = QLineEdit()
         self.pixel_size = _PixelSize(image)
         self.message = note()
-        self.buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
-        )
+        self.buttons = QDialogButtonBox()
+        self.ok = self.buttons.addButton(QDialogButtonBox.StandardButton.Ok)
+        self.buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         self._lay_out()
         self.buttons.accepted.connect(self._start)
         self.buttons.rejected.connect(self.reject)
@@ -165,9 +165,8 @@ class ImportDialog(QDialog):
             self.accept()
 
     def _wait(self, waiting: bool) -> None:
-        ok = self.buttons.button(QDialogButtonBox.StandardButton.Ok)
-        if ok is not None:
-            ok.setEnabled(not waiting)
+        if self.ok is not None:
+            self.ok.setEnabled(not waiting)
 
 
 class _FileField(QWidget):

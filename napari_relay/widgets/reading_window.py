@@ -16,9 +16,10 @@ class ReadingWindow(QDialog):
         self.setWindowTitle(title)
         self.page = QTextBrowser()
         self.page.setOpenExternalLinks(True)
-        self.page.document().setDocumentMargin(16)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        if (document := self.page.document()) is not None:
+            document.setDocumentMargin(16)
         column.addWidget(self.page)
         self.setWindowFlag(Qt.WindowType.WindowContextHelpButtonHint, False)
         self.resize(_SIZE.boundedTo(self._room()))

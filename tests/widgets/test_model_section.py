@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDialogButtonBox
 from safetensors.torch import save_file
 
 from napari_relay.images import open_image
@@ -52,8 +51,7 @@ def dialog_of(panel: RelayPanel, authors: tuple[Path, Path]) -> ImportDialog:
 
 
 def press_ok(qtbot, dialog: ImportDialog) -> None:
-    ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
-    qtbot.mouseClick(ok, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dialog.ok, Qt.MouseButton.LeftButton)
 
 
 def test_a_model_that_fits_is_said_to_in_bands_and_pixels() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
-from superqt import QLabeledDoubleRangeSlider
+from superqt import QRangeSlider
 
 from napari_relay.widgets.band_display import BandChoice
 from napari_relay.widgets.sections.section import button
@@ -14,6 +14,7 @@ from napari_relay.widgets.sections.section import button
 _PAUSE_MS = 120
 """How long the contrast must rest before the image follows."""
 _LABEL_WIDTH = 60
+_LONGEST = "00–100 %"
 _COLORS = ("Red", "Green", "Blue")
 _WHOLE = (0.0, 100.0)
 _FIRST, _OWN = "first", "own"
@@ -36,14 +37,17 @@ class BandFields(QWidget):
         self.shown.setToolTip("The bands that you see; what a model reads stays the same")
         self.shown.activated.connect(self._on_shown)
         self.channels = tuple(self._channel(color) for color in _COLORS)
-        self.contrast = QLabeledDoubleRangeSlider(Qt.Orientation.Horizontal)
-        self.contrast.setRange(*_WHOLE)
-        self.contrast.setDecimals(0)
-        self.contrast.setEdgeLabelMode(QLabeledDoubleRangeSlider.EdgeLabelMode.NoLabel)
+        self.contrast = QRangeSlider(Qt.Orientation.Horizontal)
+        self.contrast.setRange(0, 100)
         self.contrast.setToolTip(
             "Each band is stretched between these percentages of its pixels, from dark to bright"
         )
         self.contrast.valueChanged.connect(self._on_contrast)
+        self.percentages = QLabel()
+        # As wide as its longest text: the slider must not move under the hand.
+        self.percentages.setMinimumWidth(
+            self.percentages.fontMetrics().boundingRect(_LONGEST).width()
+        )
         self.usual = button("Auto", "The contrast that the image was opened with", self._on_usual)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -106,7 +110,7 @@ class BandFields(QWidget):
         column.setSpacing(5)
         for row in (self._shown_row, *self._channel_rows):
             column.addWidget(row)
-        column.addWidget(_row("Contrast", self.contrast, self.usual))
+        column.addWidget(_row("Contrast", self.contrast, self.percentages, self.usual))
 
     def _fill(self) -> None:
         self.shown.clear()
@@ -136,7 +140,8 @@ class BandFields(QWidget):
         self._contrast = contrast
         self.usual.setEnabled(contrast is not None)
         with QSignalBlocker(self.contrast):
-            self.contrast.setValue(contrast or self._usual)
+            self.contrast.setValue(tuple(round(part) for part in contrast or self._usual))
+        self._name_percentages()
 
     def _on_shown(self) -> None:
         if self.shown.currentData() == _OWN:
@@ -145,8 +150,13 @@ class BandFields(QWidget):
         self._show_rows()
         self._tell()
 
-    def _on_contrast(self, limits: tuple[float, float]) -> None:
+    def _name_percentages(self) -> None:
+        low, high = self.contrast.value()
+        self.percentages.setText(f"{low:.0f}–{high:.0f} %")
+
+    def _on_contrast(self, limits: tuple[int, int]) -> None:
         self._contrast = float(limits[0]), float(limits[1])
+        self._name_percentages()
         self.usual.setEnabled(True)
         self._timer.start()
 

@@ -119,9 +119,10 @@ class CorrectionSection(Section):
 
     def step_class(self, step: int) -> None:
         """Take another class in hand, so many places after the chosen one; round the end."""
-        count = len(self.classes.buttons())
-        if count:
-            self.classes.button((self.classes.checkedId() + step) % count).click()
+        count = max(len(self.classes.buttons()), 1)
+        chosen = self.classes.button((self.classes.checkedId() + step) % count)
+        if chosen is not None:
+            chosen.click()
 
     def _on_class(self, _index: int) -> None:
         tool = self.tools.checkedButton()

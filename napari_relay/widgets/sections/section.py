@@ -46,8 +46,6 @@ class Section(QFrame):
         self._reason = ""
         self.reason = QLabel()
         self.reason.setStyleSheet(_READABLE_GREY)
-        self.reason.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.reason.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.body = QWidget()
         self._column = QVBoxLayout(self.body)
         self._column.setContentsMargins(2, 2, 0, 6)
@@ -57,7 +55,8 @@ class Section(QFrame):
         whole.setSpacing(0)
         top = QHBoxLayout()
         top.addWidget(self.heading)
-        top.addWidget(self.reason, 1)
+        top.addStretch(1)
+        top.addWidget(self.reason)
         whole.addLayout(top)
         whole.addWidget(self.body)
         self.heading.setChecked(title not in _folded_titles())
