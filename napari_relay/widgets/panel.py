@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QMainWindow,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +20,7 @@ from napari_relay.widgets.help_sheet import HelpSheet
 from napari_relay.widgets.panel_keys import bind_keys
 from napari_relay.widgets.recent_recorder import RecentRecorder
 from napari_relay.widgets.sections.attention_section import AttentionSection
+from napari_relay.widgets.sections.column import Column
 from napari_relay.widgets.sections.correction_section import CorrectionSection
 from napari_relay.widgets.sections.explore_section import ExploreSection
 from napari_relay.widgets.sections.export_section import ExportSection
@@ -104,26 +102,15 @@ class RelayPanel(QWidget):
         return made
 
     def _lay_out(self) -> None:
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(8, 4, 8, 8)
-        column.setSpacing(3)
-        for section in self._sections():
-            column.addWidget(section)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(inner)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = Column(self._sections())
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
         whole.addLayout(self._top())
-        whole.addWidget(scroll)
+        whole.addWidget(column)
         self.setMinimumWidth(_WIDTH)
         self._wheel_guard = WheelGuard(self)
-        self._wheel_guard.guard(inner)
+        self._wheel_guard.guard(column)
 
     def _top(self) -> QHBoxLayout:
         top = QHBoxLayout()
