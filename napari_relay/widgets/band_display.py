@@ -14,6 +14,7 @@ from napari_relay.widgets.image_layer import (
     default_limits,
     percentile_limits,
     shown_bands,
+    usual_contrast,
 )
 
 
@@ -34,10 +35,19 @@ class BandDisplay:
 
     def __init__(self) -> None:
         self._choices: WeakKeyDictionary[Image, BandChoice] = WeakKeyDictionary()
+        self._usual: WeakKeyDictionary[Image, tuple[float, float]] = WeakKeyDictionary()
 
     def choice_of(self, layer: Image, image: PyramidImage) -> BandChoice:
         """What is shown of an image by its layer."""
         return self._choices.get(layer) or BandChoice(tuple(shown_bands(image)))
+
+    def usual_of(self, layer: Image, image: PyramidImage) -> tuple[float, float]:
+        """Percentages between which the bands that are shown are stretched of themselves."""
+        if layer not in self._usual:
+            bands = self.choice_of(layer, image).bands
+            together = bands == tuple(shown_bands(image))
+            self._usual[layer] = usual_contrast(image, bands if together else bands[:1])
+        return self._usual[layer]
 
     def show(self, layer: Image, image: PyramidImage, choice: BandChoice) -> None:
         """Show other bands, or with another contrast.
@@ -60,16 +70,21 @@ class BandDisplay:
             layer.contrast_limits_range = _span(layer.contrast_limits_range, limits[0])
             layer.contrast_limits = limits[0]
         self._choices[layer] = choice
+        self._usual.pop(layer, None)
 
 
 def _limits(image: PyramidImage, choice: BandChoice) -> list[Limits]:
     """Of each band, what becomes black and white."""
-    if choice.contrast is not None:
-        found = {band: percentile_limits(image, band, *choice.contrast) for band in choice.bands}
-        return [found[band] for band in choice.bands]
-    if choice.bands == tuple(shown_bands(image)):
+    if choice.contrast is None and choice.bands == tuple(shown_bands(image)):
         return [default_limits(image, choice.bands)] * len(choice.bands)
-    return [default_limits(image, [band]) for band in choice.bands]
+    found = {band: _limits_of(image, band, choice.contrast) for band in set(choice.bands)}
+    return [found[band] for band in choice.bands]
+
+
+def _limits_of(image: PyramidImage, band: int, contrast: tuple[float, float] | None) -> Limits:
+    if contrast is None:
+        return default_limits(image, [band])
+    return percentile_limits(image, band, *contrast)
 
 
 def _span(one: Limits, other: Limits) -> Limits:

@@ -143,10 +143,9 @@ def _color_bands(names: Sequence[str]) -> list[int]:
     return [lower.index(c) for c in wanted] if set(wanted) <= set(lower) else [0, 1, 2]
 
 
-def usual_contrast(image: PyramidImage) -> tuple[float, float]:
-    """Percentages of an image's pixels between which it is stretched when it is opened."""
-    as_in_file = default_limits(image, shown_bands(image)) == _PHOTOGRAPH
-    return (0.0, 100.0) if as_in_file else _STRETCH
+def usual_contrast(image: PyramidImage, bands: Sequence[int]) -> tuple[float, float]:
+    """Percentages of the pixels that :func:`default_limits` of some bands stand for."""
+    return (0.0, 100.0) if default_limits(image, bands) == _PHOTOGRAPH else _STRETCH
 
 
 def percentile_limits(image: PyramidImage, band: int, low: float, high: float) -> Limits:

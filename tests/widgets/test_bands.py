@@ -118,7 +118,21 @@ def test_a_photograph_is_shown_as_it_is_and_says_so(
 ) -> None:
     panel.controller.open(write_picture(tmp_path / "picture.tif"))
     wait_for(lambda: panel.controller.session is not None)
-    assert tuple(panel.image.bands.contrast.value()) == (0, 100)
+    assert panel.image.bands.percentages.text() == "0–100 %"
+
+
+def test_the_percentages_follow_the_bands(
+    panel: RelayPanel, tmp_path: Path, wait_for: Wait
+) -> None:
+    ramp = np.broadcast_to(np.linspace(0, 255, 90, dtype=np.float32), (90, 90))
+    pixels = np.stack([ramp, ramp, ramp, ramp / 255], axis=-1)
+    options = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "photo.tif", pixels, tile=(64, 64), **options)
+    panel.controller.open(tmp_path / "photo.tif")
+    wait_for(lambda: panel.controller.session is not None)
+    assert panel.image.bands.percentages.text() == "0–100 %"
+    choose(panel, f"{names(panel)[3]} in grey")
+    assert panel.image.bands.percentages.text() == "2–98 %"
 
 
 def test_each_image_keeps_its_own_bands(opened: RelayPanel, tmp_path: Path, wait_for: Wait) -> None:

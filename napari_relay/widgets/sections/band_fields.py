@@ -84,6 +84,11 @@ class BandFields(QWidget):
         self._set_contrast(choice.contrast)
         self._show_rows()
 
+    def set_usual(self, usual: tuple[float, float]) -> None:
+        """Note between which percentages the shown bands are stretched of themselves."""
+        self._usual = usual
+        self._set_contrast(self._contrast)
+
     def choice(self) -> BandChoice:
         """What the fields say."""
         mode = self.shown.currentData()
@@ -151,7 +156,7 @@ class BandFields(QWidget):
         self._tell()
 
     def _name_percentages(self) -> None:
-        low, high = self.contrast.value()
+        low, high = self._contrast or self._usual
         self.percentages.setText(f"{low:.0f}–{high:.0f} %")
 
     def _on_contrast(self, limits: tuple[int, int]) -> None:

@@ -10,7 +10,7 @@ from napari_relay.images import PyramidImage, image_suffixes
 from napari_relay.images.relief import STYLES, elevation_band
 from napari_relay.widgets.band_display import BandChoice, BandDisplay
 from napari_relay.widgets.controller import RelayController
-from napari_relay.widgets.image_layer import pyramid_of, shown_bands, shows_colors, usual_contrast
+from napari_relay.widgets.image_layer import pyramid_of, shown_bands, shows_colors
 from napari_relay.widgets.jobs import report
 from napari_relay.widgets.level_builds import OpenProgress
 from napari_relay.widgets.relief_layers import ReliefLayers
@@ -108,6 +108,7 @@ class ImageSection(Section):
         image = pyramid_of(current.base) if current is not None else None
         if current is not None and image is not None:
             self._display.show(current.base, image, choice)
+            self.bands.set_usual(self._display.usual_of(current.base, image))
 
     def _refresh_bands(self) -> None:
         """Offer the bands of the current image; not while its relief is shown instead."""
@@ -117,7 +118,9 @@ class ImageSection(Section):
         if current is None or image is None:
             return
         choice = self._display.choice_of(current.base, image)
-        self.bands.describe(image.bands, shown_bands(image), usual_contrast(image), choice)
+        self.bands.describe(
+            image.bands, shown_bands(image), self._display.usual_of(current.base, image), choice
+        )
         self.bands.setEnabled(self._reliefs.style_of(current.base) is None)
 
     def ask(self) -> None:
