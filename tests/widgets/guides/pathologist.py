@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from skimage.feature import peak_local_max
+
 from napari_relay.geometry import Window
 from tests.widgets.guides.person import Person
 
 FIELD = Window(900, 700, 400, 460)
 """A field of view."""
-STROKES = ((0, (1150, 800)), (1, (1050, 900)), (2, (1000, 1050)))
-"""Class and place of each stroke."""
+DABS = 6
+"""Dabs of the brush for each class."""
 
 
 def open_the_slide(person: Person, start: object) -> None:
@@ -29,13 +34,21 @@ def find_what_is_unsure(person: Person) -> None:
     person.choose(person.panel.explore.score, "nothing")
 
 
+def middles(labels: NDArray[np.uint8], label: int) -> list[tuple[int, int]]:
+    """Places ``(row, col)`` farthest inside the regions of a class, the deepest first."""
+    inside = np.pad(labels == label, 1)
+    depth = distance_transform_edt(inside)[1:-1, 1:-1]
+    peaks = peak_local_max(depth, min_distance=25, num_peaks=DABS)
+    return [(FIELD.y0 + int(row), FIELD.x0 + int(col)) for row, col in peaks]
+
+
 def paint(person: Person) -> None:
-    """Paint a dab of each class where it belongs."""
-    correction = person.panel.correction
-    for label, (row, col) in STROKES:
+    """Dab each class where it is beyond doubt."""
+    correction, labels = person.panel.correction, person.store.read_labels(FIELD)
+    for label in range(3):
         person.press(correction.classes.button(label))
-        for step in range(0, 60, 12):
-            person.click(row + step, col + step)
+        for place in middles(labels, label):
+            person.click(*place)
     person.look("slide-corrected")
     person.press_text(correction, "Move")
 
