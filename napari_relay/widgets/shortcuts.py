@@ -8,15 +8,7 @@ from time import monotonic
 from weakref import ref
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QApplication,
-    QComboBox,
-    QLineEdit,
-    QPlainTextEdit,
-    QTextEdit,
-    QWidget,
-)
+from qtpy.QtWidgets import QWidget
 
 _TAP_S = 0.3
 """A key that is held longer is let go of, not tapped."""
@@ -55,7 +47,7 @@ SHORTCUTS = (PREDICT_VIEW, PEEK, NEXT_CLASS, PREVIOUS_CLASS, NEXT_TOKEN, HELP)
 class KeyBindings:
     """Binds keys of a viewer, wherever in its window the focus is, until it is closed.
 
-    Nothing happens while a person types in a field.
+    A field that a person types in keeps its letters: Qt passes on what it leaves.
     """
 
     def __init__(self, viewer: Viewer) -> None:
@@ -73,7 +65,7 @@ class KeyBindings:
         keys = ref(self)
 
         def pressed(_viewer: Viewer) -> None:
-            if (mine := keys()) is not None and not is_typing():
+            if (mine := keys()) is not None:
                 mine._acts[shortcut]()
 
         self._bind(shortcut, act, pressed)
@@ -84,7 +76,7 @@ class KeyBindings:
 
         def held(_viewer: Viewer) -> Iterator[None]:
             let_go = None
-            if (mine := keys()) is not None and not is_typing():
+            if (mine := keys()) is not None:
                 let_go = mine._acts[shortcut]()
             yield
             if let_go is not None:
@@ -135,13 +127,3 @@ class Peek:
 def add_hint(widget: QWidget, shortcut: Shortcut) -> None:
     """Name a key at the end of a widget's tooltip."""
     widget.setToolTip(f"{widget.toolTip()} ({shortcut.label})".strip())
-
-
-def is_typing() -> bool:
-    """Whether the focus is in a field that takes letters."""
-    focus = QApplication.focusWidget()
-    if isinstance(focus, QLineEdit | QTextEdit | QPlainTextEdit):
-        return not focus.isReadOnly()
-    return isinstance(focus, QAbstractSpinBox) or (
-        isinstance(focus, QComboBox) and focus.isEditable()
-    )

@@ -13,7 +13,7 @@ from napari.utils.shortcuts import default_shortcuts
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QLineEdit, QMainWindow
 
 from napari_relay.widgets.help_sheet import help_page
 from napari_relay.widgets.panel import RelayPanel, main_window
@@ -81,20 +81,13 @@ def test_h_hides_the_mask_while_it_is_held_and_for_good_when_it_is_tapped(
 def test_a_key_that_repeats_while_it_is_held_is_one_press(ready: RelayPanel, qtbot) -> None:
     layers, window = ready.controller.current, window_of(ready)
     assert layers is not None
-    press, no_modifier = QEvent.Type.KeyPress, Qt.KeyboardModifier.NoModifier
+    key, none = Qt.Key.Key_H, Qt.KeyboardModifier.NoModifier
     for repeated in (False, True, True):
-        event = QKeyEvent(
-            press, Qt.Key.Key_H.value if _is_enum() else Qt.Key.Key_H, no_modifier, "h", repeated
-        )
-        QApplication.sendEvent(window, event)
+        QApplication.sendEvent(window, QKeyEvent(QEvent.Type.KeyPress, key, none, "h", repeated))
     assert not layers.prediction.visible
     qtbot.wait(400)
     qtbot.keyRelease(window, Qt.Key.Key_H)
     assert layers.prediction.visible
-
-
-def _is_enum() -> bool:
-    return hasattr(Qt.Key.Key_H, "value")
 
 
 def test_n_and_shift_n_step_through_the_classes_round_the_end(ready: RelayPanel, qtbot) -> None:
@@ -108,25 +101,24 @@ def test_n_and_shift_n_step_through_the_classes_round_the_end(ready: RelayPanel,
     assert str(layers.corrections.mode) == "paint"
 
 
-@pytest.mark.parametrize("field", ["pixel size", "name"])
-def test_no_key_acts_while_a_person_types(
-    ready: RelayPanel, qtbot, field: str, wait_for: Wait
+@pytest.mark.parametrize("kind", ["number", "text", "button"])
+def test_a_key_acts_unless_a_person_types_it_into_a_field(
+    ready: RelayPanel, qtbot, kind: str, wait_for: Wait
 ) -> None:
-    from qtpy.QtWidgets import QLineEdit
-
-    typed: QWidget
-    if field == "pixel size":
-        typed = ready.finetuning.steps.native
-    else:
-        typed = QLineEdit(ready)
-        typed.show()
+    text = QLineEdit(ready)
+    text.show()
+    focus = {
+        "number": ready.finetuning.steps.native,
+        "text": text,
+        "button": ready.prediction.predict_all,
+    }[kind]
     ready.activateWindow()
-    typed.setFocus()
-    wait_for(typed.hasFocus)
+    focus.setFocus()
+    wait_for(focus.hasFocus)
     layers = ready.controller.current
     assert layers is not None
-    qtbot.keyClick(typed, Qt.Key.Key_H)
-    assert layers.prediction.visible
+    qtbot.keyClick(focus, Qt.Key.Key_H)
+    assert layers.prediction.visible is (kind != "button")
 
 
 def test_without_an_image_the_keys_do_nothing(panel: RelayPanel, qtbot) -> None:
