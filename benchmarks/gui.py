@@ -2,9 +2,9 @@
 
 ``xvfb-run -a -s "-screen 0 1920x1200x24" python -m benchmarks.gui``
 
-Three images, each in a process of its own: the sample landscape with
-``landscape-vit-tiny``, slides of 30 000² and 100 000² px with ``tissue-vit-tiny``
-(JPEG pyramids made for the run, about 3 GB). A timer of 5 ms tells how long the
+Four images, each in a process of its own: the sample landscape, which is computed when
+it is read, and one of 4096² px in files, with ``landscape-vit-tiny``; slides of 30 000² and
+100 000² px with ``tissue-vit-tiny`` (JPEG pyramids made for the run, about 3 GB). A timer of 5 ms tells how long the
 event loop is away: in napari alone with the same layer, in the app, and in the
 app while it predicts, each time under the same pans and zooms. A *pan* is timed
 from the movement of the camera until the image's pixels for it are there.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
+    from napari_relay.images import PyramidImage
     from napari_relay.widgets.panel import RelayPanel
 
 SIDES = (30_000, 100_000)
@@ -50,36 +51,47 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
-        images = [_in_own_process(None, "landscape-vit-tiny")]
-        images += [
-            _in_own_process(make_slide(folder, side), "tissue-vit-tiny") for side in arguments.sides
-        ]
+        images = [_in_own_process((), "landscape-vit-tiny")]
+        images.append(_in_own_process(_make_landscape(folder), "landscape-vit-tiny"))
+        for side in arguments.sides:
+            images.append(_in_own_process((make_slide(folder, side),), "tissue-vit-tiny"))
     machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
     document = {"machine": machine, "images": images}
     arguments.output.write_text(json.dumps(document, indent=2) + "\n")
     print(json.dumps(document, indent=2))
 
 
-def _in_own_process(path: Path | None, model: str) -> dict[str, object]:
-    name = None if path is None else str(path)
-    return run_in_own_process(f"from benchmarks.gui import measure; measure({name!r}, {model!r})")
+def _make_landscape(folder: Path) -> tuple[Path, ...]:
+    from napari_relay.landscapes import Landscape, write_landscape
+
+    land = folder / "landscape"
+    if not land.exists():
+        for _ in write_landscape(Landscape(seed=7002, size=(4096, 4096), scale=0.5), land):
+            pass
+    return land / "orthophoto.tif", land / "elevation.tif"
 
 
-def measure(path: str | None, model: str) -> None:
+def _in_own_process(paths: tuple[Path, ...], model: str) -> dict[str, object]:
+    names = [str(path) for path in paths]
+    return run_in_own_process(f"from benchmarks.gui import measure; measure({names!r}, {model!r})")
+
+
+def measure(names: list[str], model: str) -> None:
     """Watch napari alone, the app, and the app that predicts; print one line of JSON."""
     from benchmarks.heartbeat import run_loop, run_until
     from napari_relay.samples import sample_landscape
     from napari_relay.widgets.app import open_window
 
-    image = Path(path) if path is not None else sample_landscape()
+    paths = tuple(map(Path, names)) or (sample_landscape(),)
     panel = open_window()
     controller, viewer = panel.controller, panel.controller.viewer
     opened = []
-    controller.open(image, lambda: opened.append(True))
+    controller.open_stack(paths, lambda: opened.append(True))
     run_until(lambda: bool(opened), 600)
     base = controller.current.base
     run_loop(2)
-    result: dict[str, object] = {"image": image.name, "shape": controller.session.image.shape}
+    image = controller.session.image
+    result: dict[str, object] = {"image": paths[0].name, "shape": image.shape}
     result["app"] = _watch(viewer, base)
     controller.use_model(model)
     run_loop(1)
@@ -98,16 +110,15 @@ def measure(path: str | None, model: str) -> None:
     print(json.dumps(result))
 
 
-def _alone(image: Path) -> dict[str, object]:
+def _alone(image: PyramidImage) -> dict[str, object]:
     """The same layer in a viewer without the panel."""
     from napari.layers import Image
     from napari.viewer import Viewer
 
     from benchmarks.heartbeat import run_loop
-    from napari_relay.images import open_image
     from napari_relay.widgets.image_layer import image_layer_data
 
-    data, arguments, _ = image_layer_data(open_image(image))
+    data, arguments, _ = image_layer_data(image)
     viewer = Viewer()
     viewer.window.resize(1600, 1000)
     layer = viewer.add_layer(Image(data, **arguments))

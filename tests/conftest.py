@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 # Pools that libraries keep for the life of the process.
-LASTING_THREADS = ("asyncio_", "fsspecIO", "pydevd", "zarr_io", "zarr_pool")
+LASTING_THREADS = ("asyncio_", "fsspecIO", "pydevd", "relay-pixels", "zarr_io", "zarr_pool")
 GRACE = 2.0
 
 

@@ -9,6 +9,7 @@ from napari_relay.inference.devices import (
     choose_device,
     reserve_gui_core,
     share_interpreter,
+    stand_back,
 )
 from napari_relay.inference.glass import can_show_glass
 from napari_relay.inference.options import PredictOptions, tile_grid
@@ -36,5 +37,6 @@ __all__ = [
     "reserve_gui_core",
     "seam_score",
     "share_interpreter",
+    "stand_back",
     "tile_grid",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import Lock
+import threading
 from typing import Literal
 
 import torch
@@ -15,7 +15,7 @@ from relay_tokens.errors import UserError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-PLACING = Lock()
+PLACING = threading.Lock()
 """Held while a model moves: half of its weights are on either device then."""
 
 
@@ -122,3 +122,18 @@ def reserve_gui_core() -> None:
     To be called once by a program with a window; it holds for the process.
     """
     torch.set_num_threads(max((os.cpu_count() or 1) - 1, 1))
+
+
+def stand_back(nice: int = 10) -> None:
+    """Let the calling thread, and those that it starts, work where others leave time.
+
+    A window must not wait for a processor until a background thread's turn is over. Linux
+    alone counts priorities thread by thread; elsewhere this does nothing.
+
+    Parameters
+    ----------
+    nice
+        Higher is more patient; as for the command ``nice``, 0 to 19.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import dask
 import imageio.v3
 import napari
 from napari._qt import qt_main_window
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QWidget
 
-from napari_relay.inference import reserve_gui_core, share_interpreter
+from napari_relay.inference import reserve_gui_core, share_interpreter, stand_back
 from napari_relay.widgets.panel import RelayPanel, main_window
 from napari_relay.widgets.start_page import StartPage
 
 _SIZE = (1600, 1000)
+_PATIENCE = 5
+"""Of the threads that read pixels: less than of those that predict."""
 
 
 def run_app(paths: list[Path], model: str | None = None, *, stack: bool = False) -> int:
@@ -44,6 +48,7 @@ def open_window() -> RelayPanel:
     os.environ.setdefault("NAPARI_ASYNC", "1")
     reserve_gui_core()
     share_interpreter()
+    _read_in_the_background()
     # napari warns about PyQt5 over the scale bar and on the terminal; which Qt
     # is installed is not the business of the person at the microscope.
     qt_main_window.SHOW_QT_WARNING = False
@@ -54,6 +59,12 @@ def open_window() -> RelayPanel:
     viewer.window.resize(*_SIZE)
     add_start_page(panel)
     return panel
+
+
+def _read_in_the_background() -> None:
+    """Let Dask compute pixels where the window leaves time; holds for the process."""
+    pool = ThreadPoolExecutor(os.cpu_count(), "relay-pixels", stand_back, (_PATIENCE,))
+    dask.config.set(pool=pool)
 
 
 def add_start_page(panel: RelayPanel) -> StartPage | None:

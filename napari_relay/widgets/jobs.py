@@ -9,6 +9,7 @@ from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import WorkerBase
 
+from napari_relay.inference import stand_back
 from relay_tokens import UserError
 
 
@@ -51,6 +52,7 @@ class _JobWorker(WorkerBase[None]):
 
     def work(self) -> None:
         """Iterate in the worker thread; the generator is closed in it too."""
+        stand_back()
         items = self._make()
         try:
             for item in items:

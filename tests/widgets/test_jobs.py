@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 
+import pytest
 from napari.utils.notifications import notification_manager
 
 from napari_relay.widgets.jobs import JobRunner
@@ -49,3 +53,18 @@ def test_overlapping_jobs_leave_the_warnings_of_the_process_as_they_were(
     other.start("other", lambda: job(12))
     wait_for(lambda: not one.running and not other.running)
     assert (warnings.showwarning, list(warnings.filters)) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_a_job_works_at_a_lower_priority_than_the_window(qtbot, wait_for) -> None:
+    runner, found = JobRunner(), []
+
+    def job() -> Iterator[int]:
+        yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    runner.advanced.connect(found.append)
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    runner.start("Looking", job)
+    wait_for(lambda: not runner.running)
+    assert found[0] > before
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
