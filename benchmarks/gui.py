@@ -4,9 +4,9 @@
 
 Four images, each in a process of its own: the sample landscape, which is computed when
 it is read, and one of 4096² px in files, with ``landscape-vit-tiny``; slides of 30 000² and
-100 000² px with ``tissue-vit-tiny`` (JPEG pyramids made for the run, about 3 GB). A timer of 5 ms tells how long the
-event loop is away: in napari alone with the same layer, in the app, and in the
-app while it predicts, each time under the same pans and zooms. A *pan* is timed
+100 000² px with ``tissue-vit-tiny`` (JPEG pyramids made for the run, about 3 GB). A timer of
+5 ms tells how long the event loop is away: in napari alone with the same layer, in the app,
+and in the app while it predicts, each time under the same pans and zooms. A *pan* is timed
 from the movement of the camera until the image's pixels for it are there.
 """
 

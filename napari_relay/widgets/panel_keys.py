@@ -11,6 +11,7 @@ from napari_relay.widgets.shortcuts import (
     PEEK,
     PREDICT_VIEW,
     PREVIOUS_CLASS,
+    PROBE,
     KeyBindings,
     Peek,
     add_hint,
@@ -28,13 +29,13 @@ def bind_keys(panel: RelayPanel) -> KeyBindings:
     keys.hold(PEEK, Peek(lambda: _is_shown(panel), lambda shown: _show(panel, shown)))
     keys.press(NEXT_CLASS, lambda: panel.correction.step_class(1))
     keys.press(PREVIOUS_CLASS, lambda: panel.correction.step_class(-1))
-    next_token = getattr(panel.attention, "next_token", None)
-    if callable(next_token):
-        keys.press(NEXT_TOKEN, next_token)
-        add_hint(panel.attention.token.native, NEXT_TOKEN)
+    keys.press(NEXT_TOKEN, panel.attention.next_token)
+    keys.press(PROBE, panel.probe.tool.switch)
     keys.press(HELP, panel.show_help)
     add_hint(panel.prediction.predict_view, PREDICT_VIEW)
     add_hint(panel.explore.opacity, PEEK)
+    add_hint(panel.attention.token.native, NEXT_TOKEN)
+    add_hint(panel.probe.toggle, PROBE)
     add_hint(panel.help, HELP)
     return keys
 

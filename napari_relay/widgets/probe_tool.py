@@ -12,8 +12,6 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut, QWidget
 
-SHORTCUT = "Q"
-"""Key that takes the tool in hand and puts it away; napari has no other use for it."""
 _PAN = "pan_zoom"
 _STILL = 4.0
 """A button that is pressed and released within this many canvas pixels clicks; else it drags."""
@@ -43,7 +41,6 @@ class ProbeTool(QObject):
         self._is_held = False
         self._watched: Layer | None = None
         self._escape: QShortcut | None = None
-        viewer.bind_key(SHORTCUT, self._on_key, overwrite=True)
 
     @property
     def is_held(self) -> bool:
@@ -77,17 +74,17 @@ class ProbeTool(QObject):
             self._escape = None
         self.toggled.emit(False)
 
-    def close(self) -> None:
-        """Leave the viewer as it was found, and tell nobody."""
-        self.blockSignals(True)
-        self.put_down()
-        self._viewer.bind_key(SHORTCUT, None)
-
-    def _on_key(self, _viewer: Viewer) -> None:
+    def switch(self) -> None:
+        """Take it in hand, or put it down."""
         if self._is_held:
             self.put_down()
         elif self._owner.isEnabled():
             self.take()
+
+    def close(self) -> None:
+        """Leave the viewer as it was found, and tell nobody."""
+        self.blockSignals(True)
+        self.put_down()
 
     def _watch_active(self) -> None:
         """Follow another layer's mode; a brush that it has in hand is put down."""

@@ -38,9 +38,10 @@ PEEK = Shortcut("H", "Hide the prediction while the key is held; a tap hides or 
 NEXT_CLASS = Shortcut("N", "Take the next class to paint with")
 PREVIOUS_CLASS = Shortcut("Shift-N", "Take the class before it")
 NEXT_TOKEN = Shortcut("K", "Show the attention of the next relay token")
+PROBE = Shortcut("Q", "Take the probe in hand, or put it down; Esc puts it down too")
 HELP = Shortcut("F1", "Open this page")
 
-SHORTCUTS = (PREDICT_VIEW, PEEK, NEXT_CLASS, PREVIOUS_CLASS, NEXT_TOKEN, HELP)
+SHORTCUTS = (PREDICT_VIEW, PEEK, NEXT_CLASS, PREVIOUS_CLASS, NEXT_TOKEN, PROBE, HELP)
 """All of them. None is one of napari's own."""
 
 

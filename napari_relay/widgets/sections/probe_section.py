@@ -11,7 +11,7 @@ from napari_relay.exploring import Place, Probe
 from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.probe_layers import GLOBAL_COLOR, LOCAL_COLOR
 from napari_relay.widgets.probe_sentences import place_sentence, share_sentence
-from napari_relay.widgets.probe_tool import SHORTCUT, ProbeTool
+from napari_relay.widgets.probe_tool import ProbeTool
 from napari_relay.widgets.prober import Prober
 from napari_relay.widgets.sections.bar_list import Bar, BarList
 from napari_relay.widgets.sections.section import Section, button, note
@@ -36,8 +36,7 @@ class ProbeSection(Section):
         self.toggle = QPushButton("Probe a place")
         self.toggle.setCheckable(True)
         self.toggle.setToolTip(
-            f"While this is on, a click in the image asks the model about that place. "
-            f"Key {SHORTCUT}; Esc leaves."
+            "While this is on, a click in the image asks the model about that place; Esc leaves"
         )
         self.clear = button("Clear", "Take the probe and its layers away", self._clear)
         self.status = note()
