@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_relay.geometry import TileGrid, Window
 from napari_relay.images.pyramid import Patch, PyramidImage
-from napari_relay.inference.selection import TileMap
+from napari_relay.inference.selection import Block, TileMap
 from napari_relay.inference.skipping import any_in, spans_around
 
 PIXEL_UM = 8.0
@@ -31,27 +31,33 @@ def can_show_glass(image: PyramidImage) -> bool:
     return colours and image.unit == "um" and image.dtype == np.uint8
 
 
-def glass_tiles(image: PyramidImage, grid: TileGrid) -> TileMap:
-    """Tiles in and around which a coarse level shows nothing but empty glass.
+def glass_tiles(image: PyramidImage, grid: TileGrid, among: TileMap) -> TileMap:
+    """Those of ``among`` in and around which a coarse level shows nothing but empty glass.
 
     It errs to the side of tissue: one pixel of 8 µm that is 5 % darker than the
     glass in any band, in the tile or 64 µm around it, is enough to keep a tile.
     How bright glass is, is the 99th percentile of each band; where that is dark
     or coloured, there is no bare glass in the image and no tile is left out.
-    The result depends on the image and the grid alone.
+    What is said of a tile depends on the image and the grid alone; only what
+    surrounds the tiles that are asked about is read.
     """
-    white = _glass_colour(image)
     glass = np.zeros(grid.shape, dtype=bool)
-    if not can_show_glass(image) or white is None:
+    white = _glass_colour(image) if can_show_glass(image) and among.any() else None
+    if white is None:
         return glass
-    for rows in _strips(grid):
-        glass[rows] = ~_tissue(image, grid, rows, white)
-    return glass
+    for block in _blocks(among):
+        glass[block.slices] = ~_tissue(image, grid, block, white)
+    return glass & among
 
 
-def _strips(grid: TileGrid) -> Iterator[slice]:
-    for start in range(0, grid.shape[0], _STRIP):
-        yield slice(start, min(start + _STRIP, grid.shape[0]))
+def _blocks(tiles: TileMap) -> Iterator[Block]:
+    """Around the tiles that are set, in each strip of rows."""
+    for start in range(0, tiles.shape[0], _STRIP):
+        strip = tiles[start : start + _STRIP]
+        rows, cols = (np.flatnonzero(strip.any(axis=axis)) for axis in (1, 0))
+        if rows.size:
+            first = start + int(rows[0]), int(cols[0])
+            yield Block(*first, int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
 
 
 def _glass_colour(image: PyramidImage) -> NDArray[np.float64] | None:
@@ -66,23 +72,20 @@ def _glass_colour(image: PyramidImage) -> NDArray[np.float64] | None:
 
 
 def _tissue(
-    image: PyramidImage, grid: TileGrid, rows: slice, white: NDArray[np.float64]
+    image: PyramidImage, grid: TileGrid, block: Block, white: NDArray[np.float64]
 ) -> TileMap:
-    """Which tiles of some rows show tissue, or have it near them."""
+    """Which tiles of a block show tissue, or have it near them."""
     assert image.pixel_size is not None
     margin = round(MARGIN_UM / min(image.pixel_size))
     wanted = max(PIXEL_UM / max(image.pixel_size), 1)
     level = image.level_for(wanted)
     pool = max(int(wanted / image.factors[level]), 1)
     factor = image.factors[level] * pool
-    top, bottom = rows.start * grid.stride, min(rows.stop * grid.stride, grid.height)
-    window = _on_grid(Window(top, 0, bottom - top, grid.width).expanded(margin), factor)
+    window = _on_grid(block.window(grid).expanded(margin), factor)
     dark = _dark(image.read(window, level), pool, white)
     spans = [
         spans_around(tiles, grid.stride, factor, margin, origin, size)
-        for tiles, origin, size in zip(
-            (rows, slice(0, grid.shape[1])), window[:2], dark.shape, strict=True
-        )
+        for tiles, origin, size in zip(block.slices, window[:2], dark.shape, strict=True)
     ]
     return any_in(dark, *spans)
 

@@ -59,15 +59,17 @@ def find_todo(
         When an area is neither a window nor the corners of a polygon.
     """
     wanted = chosen_tiles(record.grid, areas)
-    glass = _find_glass(image, record, options)
+    glass = _find_glass(image, record, wanted & ~record.finished, options)
     skipped = record.skipped & (options.skip_glass | ~glass)
     missing = wanted & ~record.finished & ~skipped
     return Todo(wanted, missing, missing & glass & options.skip_glass)
 
 
-def _find_glass(image: PyramidImage, record: TileRecord, options: PredictOptions) -> TileMap:
+def _find_glass(
+    image: PyramidImage, record: TileRecord, unfinished: TileMap, options: PredictOptions
+) -> TileMap:
     """Tiles of glass, where they matter: to this run, or to what an earlier one skipped."""
-    matters = options.skip_glass or record.skipped.any()
-    if matters and can_show_glass(image):
-        return glass_tiles(image, record.grid)
+    matters = unfinished if options.skip_glass else unfinished & record.skipped
+    if matters.any() and can_show_glass(image):
+        return glass_tiles(image, record.grid, matters)
     return np.zeros(record.grid.shape, dtype=bool)

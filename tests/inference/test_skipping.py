@@ -155,7 +155,7 @@ def slide_image(pixels: NDArray[np.uint8], **fields: object) -> PyramidImage:
 
 def test_no_tile_with_tissue_is_taken_for_glass_and_most_glass_is() -> None:
     image, grid = slide_image(slide()), TileGrid(800, 900, 48, 8)
-    glass = glass_tiles(image, grid)
+    glass = glass_tiles(image, grid, np.ones(grid.shape, bool))
     for part in (Window(100, 100, 200, 250), Window(600, 500, 4, 380)):
         assert not glass[grid.slices_of(part)].any()
         assert not glass[grid.slices_of(part.expanded(60))].any()
@@ -167,7 +167,19 @@ def test_no_tile_with_tissue_is_taken_for_glass_and_most_glass_is() -> None:
 def test_without_bare_glass_no_tile_is_taken_for_it() -> None:
     grid = TileGrid(800, 900, 48, 8)
     for pixels in (slide(glass=120), np.full((800, 900, 3), (250, 200, 230), np.uint8)):
-        assert not glass_tiles(slide_image(pixels), grid).any()
+        assert not glass_tiles(slide_image(pixels), grid, np.ones(grid.shape, bool)).any()
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_what_is_glass_does_not_depend_on_what_else_is_asked_about(data: st.DataObject) -> None:
+    image, stride = slide_image(slide()), data.draw(st.sampled_from([7, 16, 50]))
+    grid = TileGrid(800, 900, stride, 0)
+    rows, cols = (sorted(data.draw(st.tuples(*[st.integers(0, n)] * 2))) for n in grid.shape)
+    among = np.zeros(grid.shape, bool)
+    among[slice(*rows), slice(*cols)] = True
+    everywhere = glass_tiles(image, grid, np.ones(grid.shape, bool))
+    assert (glass_tiles(image, grid, among) == everywhere & among).all()
 
 
 def test_only_slides_of_red_green_and_blue_in_micrometres_can_show_glass() -> None:
