@@ -25,7 +25,7 @@ def require_matplotlib() -> None:
         import matplotlib.backends.backend_agg  # noqa: F401
     except ImportError as error:
         raise UserError(
-            "Pictures of scores need matplotlib; run: pip install 'napari-relay[train]'"
+            "Pictures need matplotlib; run: pip install 'napari-relay[train]'"
         ) from error
 
 
