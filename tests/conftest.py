@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -13,6 +14,12 @@ import pytest
 # Pools that libraries keep for the life of the process.
 LASTING_THREADS = ("asyncio_", "fsspecIO", "pydevd", "relay-pixels", "zarr_io", "zarr_pool")
 GRACE = 2.0
+
+
+def pytest_collection_finish() -> None:
+    """Leave out what importing made whenever garbage is collected; napari's viewer asks for it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _leaked(before: set[threading.Thread]) -> list[str]:

@@ -45,14 +45,18 @@ class Activity(QObject):
         super().__init__(parent)
         self.tasks: list[Task] = []
         self._following = False
+        self._compared: list[JobRunner] = []
         self._timer = QTimer(self)
         self._timer.setInterval(_FOLLOW_MS)
         self._timer.timeout.connect(self._follow)
         jobs = self.watch(controller.jobs)
         opening = self.watch(controller.opener.jobs)
+        self.watch(controller.exports)
         controller.predicted.connect(lambda result: _advance_job(jobs, result))
         controller.finetuned.connect(lambda progress: _advance_job(jobs, progress))
         controller.opener.advanced.connect(lambda progress: _advance_opening(opening, progress))
+        controller.images_changed.connect(lambda: self._watch_comparisons(controller))
+        self._watch_comparisons(controller)
         controller.images.build_started.connect(self._watch_build)
         for build in controller.images.builds:
             self._watch_build(build)
@@ -76,6 +80,14 @@ class Activity(QObject):
         runner.started.connect(on_started)
         runner.ended.connect(on_ended)
         return running
+
+    def _watch_comparisons(self, controller: RelayController) -> None:
+        """Follow what-if runs of the images that were opened since the last time."""
+        there = [layers.prober.comparisons for layers in controller.layers]
+        for runner in there:
+            if not any(runner is known for known in self._compared):
+                self.watch(runner)
+        self._compared = there
 
     def _watch_build(self, build: LevelBuild) -> None:
         task = self._begin(f"Building levels of {build.image.source.name}", build.cancel)

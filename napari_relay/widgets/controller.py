@@ -80,6 +80,8 @@ class RelayController(QObject):
         self.jobs = JobRunner(self)
         self.jobs.advanced.connect(self._on_result)
         self.jobs.ended.connect(self._on_ended)
+        self.exports = JobRunner(self)
+        self.exports.advanced.connect(self._on_result)
         self.images = OpenImages(viewer, self)
         self.opener = ImageOpener(viewer, self.images, self)
         self._job_layers: SessionLayers | None = None
@@ -304,7 +306,7 @@ class RelayController(QObject):
     # --- saving
 
     def save_mask(self, path: Path) -> None:
-        """Write the predicted class mask to a file, in the worker."""
+        """Write the predicted class mask to a file, in a worker of its own."""
         session = self.session
         if session is None or session.store is None:
             return
@@ -313,13 +315,14 @@ class RelayController(QObject):
         def write() -> Iterator[object]:
             yield Saved(export_mask(store, image, path))
 
-        self.jobs.start(EXPORTING, write)
+        self.exports.start(EXPORTING, write)
 
     # --- what follows from it
 
     def close(self) -> None:
         """Stop everything; the viewer is left as it is."""
         self.jobs.cancel()
+        self.exports.cancel()
         self.opener.cancel()
         self.images.close()
 

@@ -60,6 +60,7 @@ class RelayPanel(QWidget):
         self._lay_out()
         self.activity = Activity(self.controller, self.controller)
         self.activity.watch(self.model.importer.jobs)
+        self.activity.watch(self.attention.saving.jobs)
         self._recorder = RecentRecorder(self.controller, self.controller)
         self._drops = FileDrops(self.controller, self.controller)
         self.keys = bind_keys(self)

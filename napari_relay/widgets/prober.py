@@ -88,8 +88,8 @@ class Prober(QObject):
         self._session = session
         self._newest_probe = self._newest_comparison = 0
         self._compares_view = False
-        self._probing, self._comparing = JobRunner(self), JobRunner(self)
-        for jobs, apply in ((self._probing, self._on_probe), (self._comparing, self._on_changes)):
+        self._probing, self.comparisons = JobRunner(self), JobRunner(self)
+        for jobs, apply in ((self._probing, self._on_probe), (self.comparisons, self._on_changes)):
             jobs.advanced.connect(apply)
             jobs.started.connect(self.changed)
             jobs.ended.connect(self.changed)
@@ -131,7 +131,7 @@ class Prober(QObject):
     @property
     def comparing(self) -> bool:
         """Whether two contexts are being compared."""
-        return self._comparing.running
+        return self.comparisons.running
 
     def look_at(self, place: Place) -> None:
         """Probe a place; what is shown of an earlier one goes when this arrives."""
@@ -158,7 +158,7 @@ class Prober(QObject):
             changes = what_if(*parts)
             yield _Answer(number, ViewChanges(changes, changes.tally, 1, 1, 0, changes.window))
 
-        self._comparing.start(COMPARING, run)
+        self.comparisons.start(COMPARING, run)
 
     def compare_view(self, question: WhatIf, view: Window) -> None:
         """Show what changes in the view with another context, from its middle outwards."""
@@ -172,7 +172,7 @@ class Prober(QObject):
             for result in view_changes(*parts):
                 yield _Answer(number, result)
 
-        self._comparing.start(COMPARING, run)
+        self.comparisons.start(COMPARING, run)
 
     def show_other(self, place: Place | None) -> None:
         """Outline the wide view of another place; None: no longer."""
@@ -185,7 +185,7 @@ class Prober(QObject):
 
     def cancel(self) -> None:
         """Stop comparing; what is shown stays."""
-        self._comparing.cancel()
+        self.comparisons.cancel()
 
     def clear(self) -> None:
         """Stop everything and show nothing."""
@@ -238,7 +238,7 @@ class Prober(QObject):
         self._newest_probe += 1
         self._newest_comparison += 1
         self._probing.cancel()
-        self._comparing.cancel()
+        self.comparisons.cancel()
 
     def _on_probe(self, answer: _Answer) -> None:
         if answer.number != self._newest_probe or not isinstance(answer.result, Probe):

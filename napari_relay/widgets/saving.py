@@ -39,20 +39,20 @@ class Saving(QObject):
     def __init__(self, controller: RelayController, widget: QWidget) -> None:
         super().__init__(widget)
         self._controller, self._widget = controller, widget
-        self._jobs = JobRunner(self)
-        self._jobs.advanced.connect(self._on_advanced)
-        self._jobs.ended.connect(lambda _name, _complete: self.advanced.emit(""))
-        jobs = self._jobs
+        self.jobs = JobRunner(self)
+        self.jobs.advanced.connect(self._on_advanced)
+        self.jobs.ended.connect(lambda _name, _complete: self.advanced.emit(""))
+        jobs = self.jobs
         self.destroyed.connect(lambda: jobs.cancel())
 
     @property
     def running(self) -> bool:
         """Whether something is being saved."""
-        return self._jobs.running
+        return self.jobs.running
 
     def cancel(self) -> None:
         """Stop; what is not whole is not left behind."""
-        self._jobs.cancel()
+        self.jobs.cancel()
 
     # --- figures
 
@@ -82,7 +82,7 @@ class Saving(QObject):
             export_figure(shown.content(), path)
             yield ExportProgress(path, 1, 1)
 
-        self._jobs.start("Saving the figure", write)
+        self.jobs.start("Saving the figure", write)
 
     # --- arrays
 
@@ -126,7 +126,7 @@ class Saving(QObject):
             for branch, name in names.items():
                 yield from export_attention(store, branch, choice, path.with_name(name), window)
 
-        self._jobs.start("Saving attention", write)
+        self.jobs.start("Saving attention", write)
 
     def _ask_window(self) -> tuple[Window | None] | None:
         """What is to be saved, None for all that is predicted; None when it is not wanted."""

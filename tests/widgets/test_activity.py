@@ -56,6 +56,27 @@ def test_a_job_has_a_bar_while_it_runs(panel: RelayPanel, wait_for: Wait) -> Non
     assert shown() == []
 
 
+def test_saving_and_comparing_have_bars_of_their_own_beside_a_prediction(
+    ready: RelayPanel, wait_for: Wait
+) -> None:
+    current = ready.controller.current
+    assert current is not None
+    runners = {
+        "Predicting": ready.controller.jobs,
+        "Saving the mask": ready.controller.exports,
+        "Saving attention": ready.attention.saving.jobs,
+        "Comparing": current.prober.comparisons,
+    }
+    steps = {name: Steps() for name in runners}
+    for name, runner in runners.items():
+        runner.start(name, steps[name])
+    wait_for(lambda: shown() == sorted(runners))
+    for name, runner in runners.items():
+        runner.advanced.disconnect()
+        steps[name].go.release(100)
+    wait_for(lambda: not any(runner.running for runner in runners.values()))
+
+
 def test_a_job_that_is_over_at_once_shows_none(panel: RelayPanel, wait_for: Wait) -> None:
     seen: list[object] = []
     progress._all_instances.events.changed.connect(seen.append)

@@ -353,7 +353,7 @@ def test_looking_through_nothing_says_what_to_do(ready: RelayPanel, qtbot, wait_
 
 
 def saved(section: AttentionSection, wait_for: Wait) -> None:
-    wait_for(lambda: not section._saving.running)
+    wait_for(lambda: not section.saving.running)
 
 
 @pytest.mark.parametrize("kind", ["PNG picture (*.png)", "SVG drawing (*.svg)"])
@@ -445,7 +445,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(
 ) -> None:
     said = []
     notification_manager.notification_ready.connect(said.append)
-    saving = predicted.attention._saving
+    saving = predicted.attention.saving
     saving.save_figure(tmp_path / "missing" / "f.png")
     saved(predicted.attention, wait_for)
     assert any("cannot be written" in one.message for one in said)

@@ -275,7 +275,7 @@ def test_the_mask_is_saved_to_a_file(
 
     _predict_all(ready, qtbot, wait_for)
     ready.controller.save_mask(tmp_path / "mask.tif")
-    wait_for(lambda: not ready.controller.jobs.running)
+    wait_for(lambda: not ready.controller.exports.running)
     assert ready.controller.session is not None
     saved = tifffile.imread(tmp_path / "mask.tif")
     expected = ready.controller.session.store.read_labels(Window(0, 0, 160, 200))

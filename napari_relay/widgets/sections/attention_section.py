@@ -36,7 +36,7 @@ class AttentionSection(Section):
     def __init__(self, controller: RelayController, parent: QWidget | None = None) -> None:
         super().__init__("Attention", parent)
         self._controller = controller
-        self._saving = Saving(controller, self)
+        self.saving = Saving(controller, self)
         self._gallery: GalleryWindow | None = None
         self._followed: AttentionLayers | None = None
         self.shown = QCheckBox("Show the relay tokens' attention")
@@ -84,21 +84,21 @@ class AttentionSection(Section):
         self.save_figure = button(
             "Save figure…",
             "Save what is shown, with scale bar, legend and settings, as PNG or SVG",
-            self._saving.ask_figure,
+            self.saving.ask_figure,
         )
         self.save_arrays = button(
             "Save arrays…",
             "Save the attention maps as OME-Zarr, one channel a relay token",
-            lambda: self._saving.ask_arrays(self.branches(), self.choice()),
+            lambda: self.saving.ask_arrays(self.branches(), self.choice()),
         )
         self.add_row(self.contrast, self.gallery)
         self.add_row(self.save_figure, self.save_arrays)
         self.saving_status = note()
-        self.stop_saving = button("Stop", "Save nothing", self._saving.cancel)
+        self.stop_saving = button("Stop", "Save nothing", self.saving.cancel)
         self.add(self.saving_status)
         self.add(self.stop_saving)
         self._on_saving("")
-        self._saving.advanced.connect(self._on_saving)
+        self.saving.advanced.connect(self._on_saving)
 
     def _on_saving(self, words: str) -> None:
         self.saving_status.setText(words)

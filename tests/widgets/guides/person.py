@@ -105,7 +105,8 @@ class Person:
     def idle(self) -> bool:
         """Whether nothing is running that a person would wait for."""
         prober = self.layers.prober
-        busy = self.panel.controller.jobs.running or self.layers.busy
+        controller = self.panel.controller
+        busy = controller.jobs.running or controller.exports.running or self.layers.busy
         return not (
             busy or prober.probing or prober.comparing or self.panel.explore.legend.counting
         )

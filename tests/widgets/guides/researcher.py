@@ -61,4 +61,4 @@ def save(person: Person, figure: Path, arrays: Path) -> None:
     with person.answering(arrays):
         person.press(attention.save_arrays)
     person.wait(lambda: arrays.exists())
-    person.wait(lambda: not attention._saving.running)
+    person.wait(lambda: not attention.saving.running)
