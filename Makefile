@@ -3,6 +3,8 @@ VENV ?= .venv
 # The Qt binding that demo and test use; it must be in the environment.
 QT_API ?= pyqt5
 PYTEST_ARGS ?=
+# What test-pyqt6 runs.
+PYQT6_TESTS ?= tests/widgets
 # Processes that share the tests.
 TEST_PROCESSES ?= 2
 
@@ -28,7 +30,7 @@ test: $(INSTALLED)  ## all tests, on a virtual display
 test-pyqt6: $(INSTALLED)  ## the tests of the window again, on PyQt6
 	@scripts/debian-packages qt xvfb
 	@QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(XVFB) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) \
-	    tests/widgets
+	    $(PYQT6_TESTS)
 
 check: $(INSTALLED)  ## lint, format, types, import directions, manifest
 	$(BIN)/ruff check .

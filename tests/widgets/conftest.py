@@ -15,7 +15,29 @@ from napari.viewer import Viewer
 from napari_relay.widgets.panel import RelayPanel
 from tests.colors import save_untrained, write_picture
 
+THOROUGH = {
+    "test_activity",
+    "test_attention",
+    "test_bands",
+    "test_file_drops",
+    "test_layer_picture",
+    "test_model_section",
+    "test_probe",
+    "test_shortcuts",
+    "test_start_page",
+    "test_what_if",
+    "test_while_running",
+}
+"""Files that `.ci/run` has no time for: a test with a viewer takes seconds."""
+
 _SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in THOROUGH and "widgets" in item.path.parts:
+            item.add_marker(pytest.mark.thorough)
 
 
 def pytest_configure(config: pytest.Config) -> None:
