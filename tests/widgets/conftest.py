@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from napari.viewer import Viewer
+from pytestqt.qtbot import QtBot
 
 from napari_relay.widgets.panel import RelayPanel
 from tests.colors import save_untrained, write_picture
@@ -107,11 +108,16 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ready(
-    panel: RelayPanel, picture: Path, model: Path, wait_for: Callable[[Callable[[], bool]], None]
+    panel: RelayPanel,
+    picture: Path,
+    model: Path,
+    wait_for: Callable[[Callable[[], bool]], None],
+    qtbot: QtBot,
 ) -> RelayPanel:
     """A panel with an image open and a model chosen."""
     panel.controller.open(picture)
     wait_for(lambda: panel.controller.session is not None)
     wait_for(lambda: not panel.controller.jobs.running)
     assert panel.controller.use_model(model)
+    qtbot.wait(100)  # sections unfold, and a click must find its button
     return panel

@@ -131,6 +131,7 @@ def test_glass_is_skipped_unless_the_person_wants_it_predicted(
     assert predict.skip_glass.isVisible()
     assert predict.skip_glass.isChecked()
     store = panel.controller.session.store
+    qtbot.wait(200)  # a person sees the buttons first
     qtbot.mouseClick(predict.predict_all, Qt.MouseButton.LeftButton)
     wait_for(lambda: not panel.controller.jobs.running)
     assert store.skipped.any()

@@ -24,11 +24,12 @@ Wait = Callable[[Callable[[], bool]], None]
 
 
 @pytest.fixture
-def ready(panel: RelayPanel, tmp_path: Path, wait_for: Wait) -> RelayPanel:
+def ready(panel: RelayPanel, tmp_path: Path, wait_for: Wait, qtbot) -> RelayPanel:
     """A panel with an image open and a model chosen."""
     panel.controller.open(write_picture(tmp_path / "picture.tif"))
     wait_for(lambda: panel.controller.session is not None)
     assert panel.controller.use_model(save_untrained(tmp_path / "colors"))
+    qtbot.wait(100)
     return panel
 
 
