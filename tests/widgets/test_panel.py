@@ -113,7 +113,8 @@ def test_what_arrives_is_drawn_without_anybody_asking(
     before = ready.controller.viewer.screenshot(flash=False)
     _predict_all(ready, qtbot, wait_for)
     after = ready.controller.viewer.screenshot(flash=False)
-    assert (before != after).any(axis=-1).mean() > 0.05
+    rows = min(len(before), len(after))  # a line of text may grow above the canvas meanwhile
+    assert (before[:rows] != after[:rows]).any(axis=-1).mean() > 0.05
 
 
 def test_cancel_keeps_what_is_done_and_predicting_again_does_the_rest(
