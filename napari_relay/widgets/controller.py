@@ -222,10 +222,11 @@ class RelayController(QObject):
         if layers is None or self._is_training():
             return
         layers.areas.stop_drawing()
-        if not layers.areas.areas:
+        areas: list[Area] = [*layers.areas.areas]
+        if not areas:
             show_info("No area is drawn yet: press Draw area, click its corners, end with Enter.")
             return
-        self._predict(list(layers.areas.areas))
+        self._predict(areas)
 
     @property
     def can_resume(self) -> bool:
