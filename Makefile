@@ -10,7 +10,6 @@ TEST_PROCESSES ?= 2
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-XVFB := xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24"
 export QT_API
 export PYTEST_QT_API = $(QT_API)
 
@@ -25,11 +24,11 @@ demo: $(INSTALLED)  ## the app on a synthetic landscape; without a display it wr
 
 test: $(INSTALLED)  ## all tests, on a virtual display
 	@scripts/debian-packages qt xvfb
-	@$(XVFB) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) $(PYTEST_ARGS)
 
 test-pyqt6: $(INSTALLED)  ## the tests of the window again, on PyQt6
 	@scripts/debian-packages qt xvfb
-	@QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(XVFB) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) \
+	@QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) \
 	    $(PYQT6_TESTS)
 
 check: $(INSTALLED)  ## lint, format, types, import directions, manifest

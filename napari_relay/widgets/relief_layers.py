@@ -11,7 +11,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_relay.images import PyramidImage
-from napari_relay.images.relief import ReliefStyle, with_relief
+from napari_relay.images.relief import ReliefStyle, kept_in_memory, with_relief
 from napari_relay.widgets.image_layer import image_layer_data, placement_of
 
 
@@ -117,7 +117,8 @@ def relief_layer(base: Image, image: PyramidImage, style: ReliefStyle) -> Image:
     UserError
         As :func:`~napari_relay.images.relief.with_relief`.
     """
-    data, arguments, _ = image_layer_data(with_relief(image, style.bands), style.limits)
+    relief = kept_in_memory(with_relief(image, style.bands))
+    data, arguments, _ = image_layer_data(relief, style.limits)
     arguments |= {"name": f"{base.name}: {style.label.lower()}", "metadata": {}}
     arguments |= placement_of(base)
     if style.dark_high:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,70 +14,16 @@ from rasterio.warp import transform
 from scipy import ndimage
 
 from napari_relay.geometry import Window
-from napari_relay.images import PyramidImage, open_image, open_stack
+from napari_relay.images import open_image, open_stack
 from napari_relay.images.grid import Grid, common_grid
 from napari_relay.images.warping import WarpedLevel
 from napari_relay.inference.fingerprints import image_fingerprint
-from relay_tokens import UserError
+from tests.images.rasters import UTM, centres, photo, ramp, write
 
-UTM = "EPSG:32648"
 NEXT_UTM = "EPSG:32647"
 SHARED_TMP = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def write(
-    path: Path,
-    pixels: np.ndarray,
-    *,
-    size: float = 1.0,
-    left: float = 400_000.0,
-    top: float = 1_500_000.0,
-    crs: str | None = UTM,
-    affine: tuple[float, ...] | None = None,
-    nodata: float | None = None,
-    names: tuple[str, ...] = (),
-) -> Path:
-    """A GeoTIFF of ``pixels (y, x, band)`` whose upper-left corner is at (left, top)."""
-    rows, cols, bands = pixels.shape
-    place = rasterio.Affine(*(affine or (size, 0, left, 0, -size, top)))
-    about = {"driver": "GTiff", "dtype": pixels.dtype, "crs": crs, "transform": place}
-    about |= {"tiled": True, "blockxsize": 64, "blockysize": 64, "nodata": nodata}
-    if bands == 3:
-        about["photometric"] = "RGB"
-    with rasterio.open(path, "w", width=cols, height=rows, count=bands, **about) as file:
-        file.write(np.moveaxis(pixels, 2, 0))
-        for number, name in enumerate(names, 1):
-            file.set_band_description(number, name)
-    return path
-
-
-def centres(image: PyramidImage, level: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """World ``x`` and ``y`` of all pixel centres of a level."""
-    rows, cols = (np.arange(n) for n in image.levels[level].shape[:2])
-    col, row = np.meshgrid((cols + 0.5), (rows + 0.5))
-    a, b, c, d, e, f = image.affine
-    factor = image.factors[level]
-    return a * factor * col + b * factor * row + c, d * factor * col + e * factor * row + f
-
-
-def ramp(rows: int, cols: int, down: float = 3.0, across: float = 5.0) -> np.ndarray:
-    """``(rows, cols, 1)``: ``down`` a row and ``across`` a column, at pixel centres."""
-    row, col = np.indices((rows, cols)) + 0.5
-    return (down * row + across * col)[..., None].astype(np.float32)
-
-
-def photo(rng: np.random.Generator, rows: int = 90, cols: int = 110) -> np.ndarray:
-    return rng.integers(0, 256, (rows, cols, 3), dtype=np.uint8)
-
-
-@pytest.fixture
-def survey(tmp_path, rng) -> list[Path]:
-    """An orthophoto of 0.5 m, and a terrain model of 2 m that begins elsewhere and ends later."""
-    ortho = write(tmp_path / "ortho.tif", photo(rng, 240, 200), size=0.5)
-    dtm = write(tmp_path / "dtm.tif", ramp(70, 70), size=2.0, left=400_010.3, top=1_500_000.0 - 8.7)
-    return [ortho, dtm]
 
 
 def test_rasters_on_one_grid_are_stacked_bit_by_bit(tmp_path, rng, monkeypatch):
@@ -302,43 +247,6 @@ def test_a_raster_without_a_place_takes_that_of_one_of_its_size(tmp_path, rng):
 def test_a_single_raster_is_just_that_image(tmp_path, rng):
     image = open_stack([write(tmp_path / "a.tif", photo(rng), nodata=0)])
     assert (image.dtype, image.nodata, image.stacked) == (np.uint8, 0, ())
-
-
-def test_rasters_of_other_places_are_refused_by_name(tmp_path, rng):
-    here = [write(tmp_path / f"{name}.tif", photo(rng)) for name in "ab"]
-    far = write(tmp_path / "far.tif", photo(rng), left=500_000)
-    with pytest.raises(UserError, match=r"a\.tif and .*far\.tif do not overlap"):
-        open_stack([*here, far])
-
-
-def test_a_raster_without_a_place_and_of_another_size_is_refused(tmp_path, rng):
-    tifffile.imwrite(tmp_path / "plain.tif", photo(rng)[:50], photometric="rgb")
-    placed = write(tmp_path / "b.tif", ramp(90, 110))
-    with pytest.raises(UserError, match=r"plain\.tif \(50 × 110 pixels\).*georeference"):
-        open_stack([placed, tmp_path / "plain.tif"])
-
-
-def test_a_raster_without_a_system_beside_one_with_is_refused(tmp_path, rng):
-    keys = (1, 1, 0, 2, 1024, 0, 1, 1, 1025, 0, 1, 1)
-    tags = [(33550, "d", 3, (1.0, 1.0, 0.0), True), (34735, "H", len(keys), keys, True)]
-    tags.append((33922, "d", 6, (0.0, 0.0, 0.0, 400_000.0, 1_500_000.0, 0.0), True))
-    tifffile.imwrite(tmp_path / "b.tif", ramp(30, 30)[..., 0], extratags=tags, metadata=None)
-    a = write(tmp_path / "a.tif", photo(rng))
-    with pytest.raises(UserError, match=r"b\.tif names no coordinate .*EPSG:32648"):
-        open_stack([a, tmp_path / "b.tif"])
-
-
-def test_without_rasterio_other_grids_are_refused_with_the_remedy(survey, monkeypatch):
-    real = sys.modules["importlib.util"].find_spec
-    hidden = lambda name: None if name == "rasterio" else real(name)  # noqa: E731
-    monkeypatch.setattr("importlib.util.find_spec", hidden)
-    with pytest.raises(UserError, match=r"napari-relay\[geo\]"):
-        open_stack(survey)
-
-
-def test_a_missing_raster_is_named(survey, tmp_path):
-    with pytest.raises(UserError, match=r"gone\.tif does not exist"):
-        open_stack([*survey, tmp_path / "gone.tif"])
 
 
 def test_threads_read_what_one_thread_reads(survey):

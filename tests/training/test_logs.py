@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def interrupt_like_a_kill(run: Path, after: int) -> None:
         (run / "last.pt").unlink()
     else:
         (run / "last.pt").write_bytes(checkpoint)
+    wait_for_the_next_second()
+
+
+def wait_for_the_next_second() -> None:
+    """TensorBoard reads event files by name, which is second, process, and an unpadded count."""
+    time.sleep(1.0 - time.time() % 1.0)
 
 
 @pytest.mark.parametrize("after", [1, 3, 5])

@@ -21,9 +21,11 @@ THOROUGH = {
     "test_attention",
     "test_bands",
     "test_file_drops",
+    "test_gallery",
     "test_layer_picture",
     "test_model_section",
     "test_probe",
+    "test_saving_attention",
     "test_shortcuts",
     "test_start_page",
     "test_what_if",
@@ -43,13 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["NAPARI_CONFIG"] = ""  # neither read nor write anybody's own settings
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+    if not _needs_a_display(config):
         return
     program = shutil.which("Xvfb")
     if program is None:
         raise pytest.UsageError("the widget tests need a display: apt-get install xvfb")
     reader, writer = os.pipe()
-    arguments = [program, "-displayfd", str(writer), "-screen", "0", "1280x900x24"]
+    arguments = [program, "-displayfd", str(writer), "-screen", "0", "1920x1200x24"]
     config.stash[_SERVER] = subprocess.Popen(
         arguments, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -59,6 +61,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if not number:
         raise pytest.UsageError(f"{program} did not start")
     os.environ["DISPLAY"] = f":{number}"
+
+
+def _needs_a_display(config: pytest.Config) -> bool:
+    """Each process of several has its own: on one, their windows take the keyboard in turn."""
+    if hasattr(config, "workerinput"):
+        return True
+    shares_the_tests = bool(config.getoption("numprocesses", None))
+    has_one = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return not (shares_the_tests or has_one)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

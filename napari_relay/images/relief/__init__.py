@@ -7,6 +7,14 @@ and the parameters of the Relief Visualization Toolbox (RVT), as bands of an ima
 from __future__ import annotations
 
 from napari_relay.images.relief.bands import elevation_band, matching_bands, with_relief
+from napari_relay.images.relief.kept import kept_in_memory
 from napari_relay.images.relief.styles import STYLES, ReliefStyle
 
-__all__ = ["STYLES", "ReliefStyle", "elevation_band", "matching_bands", "with_relief"]
+__all__ = [
+    "STYLES",
+    "ReliefStyle",
+    "elevation_band",
+    "kept_in_memory",
+    "matching_bands",
+    "with_relief",
+]

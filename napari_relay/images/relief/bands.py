@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.images.relief.hillshade import Hillshade
-from napari_relay.images.relief.level import Band, ReliefLevel
+from napari_relay.images.relief.level import CHUNK_SIDE, Band, ReliefLevel
 from napari_relay.images.relief.local_relief import LocalRelief
 from napari_relay.images.relief.relief import Relief
 from napari_relay.images.relief.sky_view import Openness, SkyView
@@ -34,8 +34,6 @@ RELIEFS: dict[str, Relief] = {
 }
 """Bands that are worked out, with RVT's parameters; besides these, ``hillshade``
 and an azimuth, e.g. ``hillshade 22.5``."""
-CHUNK_SIDE = 512
-"""Side of the Dask chunks."""
 
 
 def with_relief(image: PyramidImage, bands: Sequence[str]) -> PyramidImage:

@@ -14,6 +14,9 @@ from napari_relay.images.pyramid import Patch, PyramidImage, has_data
 from napari_relay.images.relief.relief import Relief, padded_indices
 from napari_relay.images.relief.spacing import Spacing
 
+CHUNK_SIDE = 512
+"""Side of the chunks."""
+
 Band = int | Relief
 """One of the image's own bands, by its index, or how one is worked out."""
 
@@ -84,6 +87,11 @@ class ReliefLevel:
     def dtype(self) -> np.dtype[np.generic]:
         """float32."""
         return np.dtype(np.float32)
+
+    @property
+    def chunk(self) -> tuple[int, int]:
+        """Rows and columns that are worked out together where they are kept."""
+        return CHUNK_SIDE, CHUNK_SIDE
 
     def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.generic]:
         """Pixels ``(y, x, band)`` of three slices with step 1; NaN without data."""

@@ -46,11 +46,14 @@ def plain(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ready(panel: RelayPanel, picture: Path, model: Path, wait_for: Wait) -> Iterator[RelayPanel]:
+def ready(
+    panel: RelayPanel, picture: Path, model: Path, wait_for: Wait, qtbot: QtBot
+) -> Iterator[RelayPanel]:
     """A panel with an image open and a model chosen."""
     panel.controller.open(picture)
     wait_for(lambda: panel.controller.session is not None and not panel.controller.jobs.running)
     assert panel.controller.use_model(model)
+    qtbot.wait(100)  # sections unfold, and a click must find its button
     yield panel
     for layers in panel.controller.layers:
         prober = layers.prober
