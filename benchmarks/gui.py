@@ -18,6 +18,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,14 +52,24 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
-        images = [_in_own_process((), "landscape-vit-tiny")]
-        images.append(_in_own_process(_make_landscape(folder), "landscape-vit-tiny"))
-        for side in arguments.sides:
-            images.append(_in_own_process((make_slide(folder, side),), "tissue-vit-tiny"))
-    machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-    document = {"machine": machine, "images": images}
-    arguments.output.write_text(json.dumps(document, indent=2) + "\n")
+        images: list[dict[str, object]] = []
+        for paths, model in _inputs(folder, arguments.sides):
+            images.append(_in_own_process(paths, model))
+            document = {"machine": _machine(), "images": images}
+            arguments.output.write_text(json.dumps(document, indent=2) + "\n")
     print(json.dumps(document, indent=2))
+
+
+def _inputs(folder: Path, sides: Iterable[int]) -> Iterator[tuple[tuple[Path, ...], str]]:
+    """Files, none for the sample, and the model for them; made when their turn comes."""
+    yield (), "landscape-vit-tiny"
+    yield _make_landscape(folder), "landscape-vit-tiny"
+    for side in sides:
+        yield (make_slide(folder, side),), "tissue-vit-tiny"
+
+
+def _machine() -> dict[str, object]:
+    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
 
 
 def _make_landscape(folder: Path) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import time
@@ -10,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# The processes that share the tests share the cores too: threads of OpenMP that wait for their
+# turn do so at full speed, and tiny models gain nothing by them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Pools that libraries keep for the life of the process.
 LASTING_THREADS = ("asyncio_", "fsspecIO", "pydevd", "relay-pixels", "zarr_io", "zarr_pool")

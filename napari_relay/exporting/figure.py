@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_relay.exporting.figure_drawing import (
+    FigureLine,
+    FigurePoint,
+    draw_lines,
+    draw_points,
+)
 from napari_relay.exporting.scale_bar import scale_bar
 from napari_relay.exporting.whole import whole_file
 from napari_relay.training.figures import new_figure, plain
@@ -60,6 +66,10 @@ class FigureContent:
     """One for each overlay with a scale of colours."""
     caption: tuple[str, ...] = ()
     """Lines below: what was shown, and how."""
+    lines: tuple[FigureLine, ...] = ()
+    """Drawn over the picture, in order."""
+    points: tuple[FigurePoint, ...] = ()
+    """Drawn over the lines, in order."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +177,8 @@ def _page(content: FigureContent) -> _Page:
 def _draw_image(axes: Axes, content: FigureContent) -> None:
     height, width = content.size
     axes.imshow(content.picture, extent=(0, width, height, 0), interpolation="none")
+    draw_lines(axes, content.lines, _SIDE / max(height, width))
+    draw_points(axes, content.points)
     axes.set_axis_off()
 
 

@@ -8,12 +8,12 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 
 from napari_relay.widgets.image_layer import placement_of
+from napari_relay.widgets.layer_drawing import in_image, outline
 
 NAME = "Area to predict"
 _COLOR = "#f0e442"
 _SCREEN_PIXELS = 2
 _ENCLOSING = ("polygon", "rectangle", "ellipse")
-_ELLIPSE = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
 class AreaLayer:
@@ -59,7 +59,7 @@ class AreaLayer:
         if layer is None:
             return []
         return [
-            self._in_image(layer, _outline(np.asarray(corners, float)[:, -2:], kind))
+            in_image(layer, self._base, outline(np.asarray(corners, float)[:, -2:], kind))
             for corners, kind in zip(layer.data, layer.shape_type, strict=True)
             if kind in _ENCLOSING
         ]
@@ -79,18 +79,3 @@ class AreaLayer:
         )
         self._viewer.add_layer(self._layer)
         return self._layer
-
-    def _in_image(self, layer: Shapes, corners: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The person may have moved either layer."""
-        world = [layer.data_to_world(corner) for corner in corners]
-        return np.array([self._base.world_to_data(point)[-2:] for point in world])
-
-
-def _outline(corners: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
-    """Corners of a shape; of an ellipse, whose box napari keeps, points along it."""
-    if kind != "ellipse":
-        return corners
-    center = corners.mean(axis=0)
-    down, across = (corners[3] - corners[0]) / 2, (corners[1] - corners[0]) / 2
-    around: NDArray[np.float64] = center + np.outer(np.sin(_ELLIPSE), down)
-    return around + np.outer(np.cos(_ELLIPSE), across)

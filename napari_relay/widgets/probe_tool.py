@@ -78,11 +78,11 @@ class ProbeTool(QObject):
         """Take it in hand, or put it down."""
         if self._is_held:
             self.put_down()
-        elif self._owner.isEnabled():
+        elif self._owner.isEnabled() and not self.signalsBlocked():
             self.take()
 
     def close(self) -> None:
-        """Leave the viewer as it was found, and tell nobody."""
+        """Leave the viewer as it was found for good, and tell nobody."""
         self.blockSignals(True)
         self.put_down()
 

@@ -14,6 +14,7 @@ from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
 from napari_relay.session import Session
 from napari_relay.widgets.attention_words import in_words
+from napari_relay.widgets.layer_drawing import lines_of, points_of
 from napari_relay.widgets.layer_picture import LayerPicture, flattened, pictures_of
 from napari_relay.widgets.score_overlay import SCORES
 from napari_relay.widgets.session_layers import SessionLayers
@@ -61,8 +62,16 @@ def shown_figure(viewer: Viewer, layers: SessionLayers) -> ShownFigure | None:
     classes: tuple[tuple[str, str], ...] = ()
     if layers.prediction is not None and layers.prediction.visible and session.classes is not None:
         classes = tuple((c.name, c.color) for c in session.classes)
+    drawn = tuple(viewer.layers), layers.base, window, pixel_size
     blank = FigureContent(
-        _NOTHING, size, unit, classes, tuple(_bars(layers)), _caption(layers, window, size, unit)
+        _NOTHING,
+        size,
+        unit,
+        classes,
+        tuple(_bars(layers)),
+        _caption(layers, window, size, unit),
+        lines_of(*drawn),
+        points_of(*drawn),
     )
     return ShownFigure(window, tuple(pictures_of(viewer.layers, layers.base)), blank)
 

@@ -28,6 +28,11 @@ def command(code: str) -> list[str]:
     return [sys.executable, "-c", NOTE + code]
 
 
+def hear_ctrl_c() -> None:
+    """Listen, though the tests themselves may run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -100,7 +105,10 @@ def test_ctrl_c_is_heard_by_the_first_process_which_may_finish_its_step(tmp_path
     )
     code = NOTE + heard + writing_pid(tmp_path) + WAIT
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER, code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", STARTER, code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=hear_ctrl_c,
     )
     pids = written_pids(tmp_path)
     starter.send_signal(signal.SIGINT)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from napari_relay.exporting.figure import FigureBar, FigureContent, export_figure
+from napari_relay.exporting.figure_drawing import FigureLine, FigurePoint
 from napari_relay.exporting.scale_bar import scale_bar
 from relay_tokens import UserError
 
@@ -93,6 +94,34 @@ def test_the_scale_bar_is_as_long_as_it_says(content: FigureContent, tmp_path: P
     inside = white[1300:1520, 60:1900]  # in the image's lower part
     longest = max(inside.sum(axis=1))
     assert longest == pytest.approx(500, abs=3)
+
+
+def test_lines_and_points_are_drawn_where_they_are(content: FigureContent, tmp_path: Path) -> None:
+    clear, blue, white = (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0)
+    box = np.array([(15.0, 20.0), (15.0, 180.0), (45.0, 180.0), (45.0, 20.0)])
+    drawn = replace(
+        content,
+        picture=np.zeros((300, 400, 3), np.uint8),
+        classes=(),
+        bars=(),
+        lines=(
+            FigureLine(box, blue, clear, width=1.0),
+            FigureLine(box + np.array([60, 0]), blue, blue, width=1.0),
+            FigureLine(box[:2] + np.array([40, 0]), white, white, width=1.0, is_closed=False),
+        ),
+        points=(FigurePoint((30.0, 100.0), white, white, size=8.0),),
+    )
+    seen = imageio.v3.imread(export_figure(drawn, tmp_path / "f.png"))[..., :3].astype(int)
+    dark = np.argwhere(seen.max(axis=-1) < 250)
+    (top, left), right = dark.min(axis=0), dark[:, 1].max()
+    pixels = (right - left) / 200
+
+    def at(row: float, col: float) -> list[int]:
+        return seen[round(top + row * pixels), round(left + col * pixels)].tolist()
+
+    assert at(15, 60) == at(30, 20) == at(45, 60) == at(90, 60) == [0, 0, 255]
+    assert at(30, 100) == at(55, 60) == [255, 255, 255]
+    assert at(30, 60) == at(60, 60) == [0, 0, 0]  # not filled, and not closed
 
 
 @pytest.mark.parametrize(

@@ -81,12 +81,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def wait_for(qtbot) -> Callable[[Callable[[], bool]], None]:
-    """Let Qt work until a condition holds; fail after ten seconds."""
+    """Let Qt work until a condition holds; fail after three minutes."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not condition():
-            assert time.monotonic() < deadline, "it did not happen in a minute"
+            assert time.monotonic() < deadline, "it did not happen in three minutes"
             qtbot.wait(10)
 
     return wait

@@ -108,8 +108,10 @@ def test_the_authors_weights_are_imported_and_used(
     assert dialog.name.text() == "relay"
     assert dialog.bands.text() == "red, green, blue"
     dialog.classes.setText("a, b, c, d")
+    closed: list[int] = []
+    dialog.finished.connect(closed.append)
     press_ok(qtbot, dialog)
-    wait_for(lambda: not dialog.isVisible())
+    wait_for(lambda: bool(closed))
     assert opened.model.choice.currentText() == "relay"
     opened.controller.use_model("tissue-vit-tiny")
     opened.model.choice.setCurrentIndex(opened.model.choice.findText("relay"))

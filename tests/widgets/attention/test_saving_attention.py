@@ -81,6 +81,28 @@ def test_a_figure_shows_what_the_canvas_shows(
     assert np.percentile(differences, 85) < 40
 
 
+def test_what_was_drawn_on_the_image_is_in_the_figure(ready: RelayPanel, qtbot) -> None:
+    from napari_relay.widgets.shown_figure import shown_figure
+
+    viewer, layers = ready.controller.viewer, ready.controller.current
+    assert layers is not None
+    ready.controller.look_at(layers.session.image.window)
+    corners = np.array([(9.5, 19.5), (9.5, 59.5), (29.5, 59.5), (29.5, 19.5)])
+    viewer.add_shapes([corners], edge_width=2, scale=(0.5, 0.5), units=("um", "um"))
+    viewer.add_shapes([corners, corners], shape_type=["path", "ellipse"], visible=False)
+    viewer.add_points([(5.0, 10.0)], size=3, units=("um", "um"), opacity=0.5)
+    qtbot.wait(50)
+    figure = shown_figure(viewer, layers)
+    assert figure is not None
+    corner = np.array([figure.window.y0, figure.window.x0]) * 0.5
+    (line,) = figure.blank.lines
+    np.testing.assert_allclose(line.places + corner, (corners + 0.5) * 0.5)
+    assert (line.width, line.is_closed) == (1.0, True)
+    (point,) = figure.blank.points
+    np.testing.assert_allclose(point.place + corner, (5.25, 10.25))
+    assert (point.size, point.face[3]) == (3.0, 0.5)
+
+
 def test_the_arrays_of_both_branches_are_saved(
     predicted: RelayPanel, qtbot, wait_for: Wait, tmp_path: Path, monkeypatch
 ) -> None:

@@ -56,6 +56,7 @@ class Hand:
         return QPoint(round(x), round(y))
 
     def press(self, button: QWidget) -> None:
+        self.qtbot.wait(50)  # what was told moves the buttons below it
         self.qtbot.mouseClick(button, LEFT)
 
     def click(self, row: float, col: float) -> None:
