@@ -63,13 +63,25 @@ class CachedLevel:
         Level-0 pixels a pixel.
     image
         Shared by all levels of the image.
+    is_computed
+        Whether a chunk costs what its pixels cost, as one that is worked out and not
+        decoded: then small ones stay small, and whoever waits for one waits for no other.
     """
 
-    def __init__(self, array: ChunkedArray, level: int, factor: float, image: CachedImage) -> None:
+    def __init__(
+        self,
+        array: ChunkedArray,
+        level: int,
+        factor: float,
+        image: CachedImage,
+        is_computed: bool = False,
+    ) -> None:
         self.array = array
         self.shape = array.shape
         self.dtype = array.dtype
-        self.chunk = cached_chunk(array.shape, array.chunk, array.dtype.itemsize)
+        joined = cached_chunk(array.shape, array.chunk, array.dtype.itemsize)
+        self.chunk = array.chunk if is_computed else joined
+        self._batch_bytes = 0 if is_computed else BATCH_BYTES
         self._level, self._factor, self._image = level, factor, image
         self._fill = no_data_value(image.nodata, array.dtype)
         # Asked once: looking for a protocol's methods takes longer than a small read.
@@ -159,7 +171,7 @@ class CachedLevel:
     def _decode(self, keys: Sequence[ChunkKey]) -> Iterator[tuple[ChunkKey, Chunk]]:
         """Decode chunks, neighbouring ones at once: a call of a reader costs as much as a chunk."""
         size = math.prod(self.chunk) * self.shape[2] * self.dtype.itemsize
-        for batch in _rectangles(keys, max(BATCH_BYTES // size, 1)):
+        for batch in _rectangles(keys, max(self._batch_bytes // size, 1)):
             try:
                 yield from self._decode_batch(batch)
             except (UserError, OSError) as error:

@@ -52,18 +52,22 @@ class LandscapeLevel:
     @property
     def chunk(self) -> tuple[int, int]:
         """Rows and columns that are computed together."""
-        return TILE, TILE
+        return self._side, self._side
 
     def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.float32]:
         """Pixels ``(y, x, band)`` of three slices with step 1."""
         (y0, y1, _), (x0, x1, _) = (key[k].indices(self.shape[k]) for k in (0, 1))
         window = Window(y0, x0, max(y1 - y0, 0), max(x1 - x0, 0))
         pixels = np.empty((window.height, window.width, len(BANDS)), np.float32)
-        side = TILE // self._samples
-        for tile in tiles_in(window, side):
-            target, own = overlap(tile, window, side)
+        for tile in tiles_in(window, self._side):
+            target, own = overlap(tile, window, self._side)
             pixels[target] = self._tile(tile)[own]
         return pixels[..., key[2]]
+
+    @property
+    def _side(self) -> int:
+        """Side of the pixels over one tile of samples."""
+        return TILE // self._samples
 
     @property
     def _samples(self) -> int:

@@ -92,8 +92,11 @@ class ImageSource:
     def _cached(self) -> tuple[PixelArray, ...]:
         """The levels behind one cache; those in memory as they are."""
         shared = CachedImage(self.path, self.path.is_dir(), self.nodata, ChunkCache(), self.damage)
+        computed = self.synthetic is not None
         return tuple(
-            CachedLevel(array, k, factor, shared) if isinstance(array, ChunkedArray) else array
+            CachedLevel(array, k, factor, shared, computed)
+            if isinstance(array, ChunkedArray)
+            else array
             for k, (array, factor) in enumerate(zip(self.arrays, self.factors, strict=True))
         )
 

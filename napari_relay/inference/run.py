@@ -73,8 +73,11 @@ class PredictionRun:
             plan.prioritise(priority())
             ready = pipeline.take_ready(plan)
             if ready:
+                is_first = not self._predicted
                 self._predicted += len(ready)
                 self._writer.put(ready)
+                if is_first:  # somebody may be waiting for something to look at
+                    yield from self._all_on_disk()
             else:
                 pipeline.forward_batch(plan)
             for row, col in pipeline.take_without_data():

@@ -20,6 +20,11 @@ _FLOW = (
     ),
     ("Explore", "The legend, how strongly the mask covers the image, and how sure the model is."),
     ("Attention", "Where the relay tokens carry information between the detailed and wide crop."),
+    (
+        "Probe",
+        "Click a place: how sure the model is there, and where in the wide view its context came "
+        "from; What if shows what would change without it.",
+    ),
     ("Correct", "Choose a class and paint over what is wrong; every stroke is saved at once."),
     (
         "Fine-tune",

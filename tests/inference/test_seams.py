@@ -75,7 +75,7 @@ def test_hard_tiles_of_a_biased_model_score_high_and_blended_ones_about_one(seed
     crops = biased_crops(0.05, seed)
     hard, soft = (score_of(labels_from(crops, blended)) for blended in (False, True))
     assert hard > max(2.5, 2 * soft)
-    assert 0.6 < soft < 1.7
+    assert 0.5 < soft < 2.6  # a ratio of two small samples
 
 
 @settings(max_examples=10, deadline=None)

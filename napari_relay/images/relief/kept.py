@@ -32,7 +32,7 @@ def kept_in_memory(image: PyramidImage) -> PyramidImage:
         return image
     shared = CachedImage(image.source, False, image.nodata, ChunkCache(), image.damage)
     arrays = tuple(
-        CachedLevel(array, k, factor, shared) if isinstance(array, ChunkedArray) else array
+        CachedLevel(array, k, factor, shared, True) if isinstance(array, ChunkedArray) else array
         for k, (array, factor) in enumerate(zip(image.arrays, image.factors, strict=True))
     )
     levels = tuple(

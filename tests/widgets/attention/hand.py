@@ -14,6 +14,7 @@ Wait = Callable[[Callable[[], bool]], None]
 
 
 def click(qtbot, button) -> None:
+    qtbot.wait(50)  # what was changed above a button moves it
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
