@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from napari.layers import Image
@@ -19,6 +20,7 @@ from napari_relay.inference.attention_choice import AttentionChoice
 from napari_relay.session import Session
 from napari_relay.widgets.attention_overlay import AttentionOverlay
 from napari_relay.widgets.jobs import JobRunner
+from relay_tokens import UserError
 
 _READING = "Reading attention"
 _AHEAD = "Reading attention ahead"
@@ -226,15 +228,22 @@ class AttentionLayers(QObject):
 
     def _start(self, name: str, requests: Collection[AttentionRequest]) -> None:
         cache, wanted, number = self._cache, list(requests), self._round
+        if cache is None:
+            return
         if name == _READING:
             self._begun = number, wanted
 
         def read() -> Iterator[_Read]:
             for request in wanted:
-                if cache is not None and (name == _READING or cache.has_room):
-                    yield _Read(request, cache.read(request), number)
+                yield _Read(request, cache.read(request), number)
 
-        self._jobs.start(name, read)
+        def read_ahead() -> Iterator[_Read]:
+            for request in wanted:
+                if cache.has_room:
+                    with suppress(UserError):  # said when it is asked for
+                        yield _Read(request, cache.read(request), number)
+
+        self._jobs.start(name, read if name == _READING else read_ahead)
 
     def _read_ahead(self) -> None:
         store = self._session.store
