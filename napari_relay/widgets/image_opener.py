@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 from napari.layers import Image
@@ -129,6 +131,7 @@ class ImageOpener(QObject):
         else:
             image = open_stack(paths, progress=progress)
         yield Opened(image, image_layer_data(image), request)
+        _import_ahead()
 
     def _on_opened(self, opened: Opened) -> None:
         self._show(opened.image, opened.layer, opened.request.then)
@@ -152,3 +155,9 @@ class ImageOpener(QObject):
             then()
         else:
             build.ended.connect(lambda complete: then() if complete else None)
+
+
+def _import_ahead() -> None:
+    """Import what napari would with the first layer of labels, while the window stands still."""
+    with suppress(ImportError):
+        import_module("pandas")
