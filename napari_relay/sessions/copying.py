@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_relay.sessions.formats import SUFFIX, write_manifest
-from napari_relay.sessions.manifest import Manifest
 from napari_relay.sessions.project import Project, seen_from
 from relay_tokens import UserError
 
@@ -72,7 +71,7 @@ class SessionCopy:
             self._scratch.mkdir(parents=True)
             yield from self._catch_up()
 
-    def finish(self, manifest: Manifest) -> Path:
+    def finish(self) -> Path:
         """Copy what has changed since, write the manifest, and put the copy in its place.
 
         The session must not be written meanwhile.
@@ -91,8 +90,8 @@ class SessionCopy:
             for _ in self._catch_up():
                 pass
             self._remove_what_is_gone()
-            old = self._project.folder
-            folders = [folder for _, folder in self._folders(manifest)]
+            old, manifest = self._project.folder, self._project.manifest
+            folders = [folder for _, folder in self._folders()]
             write_manifest(self._scratch, seen_from(manifest, old, self.target, folders))
             self._scratch.replace(self.target)
         return self.target
@@ -101,10 +100,10 @@ class SessionCopy:
         """Leave nothing of the copy."""
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _folders(self, manifest: Manifest) -> list[tuple[Path, str]]:
+    def _folders(self) -> list[tuple[Path, str]]:
         """Of each image its folder now, and its name in the copy."""
         taken: list[tuple[Path, str]] = []
-        for number, entry in enumerate(manifest.images):
+        for number, entry in enumerate(self._project.manifest.images):
             now = self._project.image_folder(entry)
             name = now.name if entry.folder != "." else f"{number}-{entry.image.fingerprint}"
             taken.append((now, f"images/{name}"))
@@ -112,7 +111,7 @@ class SessionCopy:
 
     def _files(self) -> Iterator[tuple[Path, Path]]:
         """Every file of the images' folders, and its place in the copy."""
-        for folder, name in self._folders(self._project.manifest):
+        for folder, name in self._folders():
             for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
                 relative = path.relative_to(folder)
                 mine = relative.parts[:1] not in (("session.json",), ("images",))

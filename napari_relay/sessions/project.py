@@ -173,7 +173,7 @@ class Project:
         """
         with self._writing:
             wanted = self._manifest
-            if self.read_only or wanted == self._written:
+            if self.read_only or wanted == self._written or not wanted.images:
                 return False
             write_manifest(self.folder, wanted)
             self._written = wanted
