@@ -41,7 +41,7 @@ class SessionDesk:
         view = ViewKeeper(image, attention)
         self.keeper = SessionKeeper(controller, view)
         self.opener = SessionOpener(controller, self.keeper, view)
-        self.saver = SessionSaver(controller, self.keeper)
+        self.saver = SessionSaver(controller, self.keeper, view)
         self.part = SessionPart(self.keeper, self.opener, self.saver)
         self.banner = ReadOnlyBanner(controller, self.keeper, self.opener)
         image.add(self.part)

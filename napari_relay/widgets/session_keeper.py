@@ -37,8 +37,10 @@ _LOOK_MS = 1000
 _SAVE_SECONDS = 0.5
 """How soon that is written; both together are less than two seconds."""
 _GONE_SECONDS = 0.9
-"""How long an image stays in the session after its layer has gone: a closing window
-takes its layers out too."""
+"""How long an image stays in what is written after its layer has gone."""
+_BACK_SECONDS = 10.0
+"""When the last image closes, those that went so shortly before stay in the session too:
+all were closed together, by the window or by the person."""
 
 
 @dataclass(eq=False)
@@ -55,6 +57,10 @@ class KeptImage:
     """Whether its view was written down since it was opened."""
     closed: float | None = None
     """When its layer has gone, by the monotonic clock; None: it has not."""
+
+    def has_gone_for(self, seconds: float) -> bool:
+        """Whether its layer has gone so long ago."""
+        return self.closed is not None and time.monotonic() - self.closed >= seconds
 
 
 class SessionKeeper(QObject):
@@ -84,6 +90,7 @@ class SessionKeeper(QObject):
         self._viewer: Viewer = controller.viewer
         self._view = view
         self._autosaver: Autosaver | None = None
+        self._current: KeptImage | None = None
         self._expected: dict[tuple[Path, ...], KeptImage] = {}
         self._failed.connect(report)
         self._timer = QTimer(self)
@@ -134,7 +141,7 @@ class SessionKeeper(QObject):
         """Write down how it is, and let the session go."""
         project, self.project = self.project, None
         if not keep_images:
-            self.images, self._expected = [], {}
+            self.images, self._expected, self._current = [], {}, None
         if self._autosaver is not None:
             self._autosaver.stop()
             self._autosaver = None
@@ -163,12 +170,10 @@ class SessionKeeper(QObject):
 
     def look(self) -> None:
         """See what has changed, and have it written."""
-        now = time.monotonic()
-        left = [k for k in self.images if k.closed is None or now - k.closed < _GONE_SECONDS]
-        if not left and self.images:
+        self.images = [kept for kept in self.images if not kept.has_gone_for(_BACK_SECONDS)]
+        if self._all_closed(_GONE_SECONDS):
             self.end()
             return
-        self.images = left
         if self.project is None or not self.images or self.project.read_only:
             return
         for kept in self.images:
@@ -180,14 +185,23 @@ class SessionKeeper(QObject):
             self.project.put(self._manifest(self.project.manifest))
 
     def _manifest(self, before: Manifest) -> Manifest:
-        entries = tuple(kept.entry for kept in self.images)
+        written = self.images
+        if not self._all_closed():
+            written = [kept for kept in self.images if not kept.has_gone_for(_GONE_SECONDS)]
+        entries = tuple(kept.entry for kept in written)
         if self.restoring:
             return replace(before, images=entries)
-        current = [k for k, kept in enumerate(self.images) if self._is_current(kept)]
-        camera, gone = self._camera(), any(kept.closed is not None for kept in self.images)
-        if gone or not current:
-            return replace(before, images=entries)
-        return Manifest(entries, current[0], camera)
+        camera = before.camera
+        if all(kept.closed is None for kept in self.images):
+            here = [kept for kept in written if self._is_current(kept)]
+            self._current, camera = next(iter(here), self._current), self._camera()
+        current = written.index(self._current) if self._current in written else 0
+        return Manifest(entries, current, camera)
+
+    def _all_closed(self, seconds: float = 0.0) -> bool:
+        """Whether images were open and none is any more, for so long."""
+        were_open = [kept for kept in self.images if kept.layers is not None]
+        return bool(were_open) and all(kept.has_gone_for(seconds) for kept in were_open)
 
     def _is_current(self, kept: KeptImage) -> bool:
         return kept.layers is not None and kept.layers is self._controller.current
@@ -303,7 +317,8 @@ class SessionKeeper(QObject):
                     self._describe(kept)
                 self._put()
                 kept.closed = time.monotonic()
-        if self.project is not None and all(kept.closed is not None for kept in self.images):
+        if self.project is not None and self._all_closed():
+            self._put()
             try:
                 self.project.flush()
             except UserError as error:

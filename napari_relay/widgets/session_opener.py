@@ -180,6 +180,10 @@ class SessionOpener(QObject):
         self._keeper.shown(kept)
         if not self._keeper.restoring:
             self._camera = None
+            if self._current is not None and self._current.layers is not None:
+                # What is added to the viewer is selected by it, and so worked on.
+                layers = self._controller.viewer.layers
+                layers.selection.active = self._current.layers.base
 
     def _give_up(self) -> None:
         """Wait no more for an image that could not be opened; it stays in the session."""

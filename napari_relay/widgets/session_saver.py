@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from napari.layers import Layer
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
@@ -14,6 +15,8 @@ from napari_relay.sessions.copying import free_predictions
 from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.jobs import JobRunner, report
 from napari_relay.widgets.session_keeper import SessionKeeper
+from napari_relay.widgets.session_layers import SessionLayers
+from napari_relay.widgets.session_view import ViewKeeper
 from relay_tokens import UserError
 
 SAVING = "Saving the session"
@@ -30,10 +33,13 @@ class SessionSaver(QObject):
     advanced = Signal(str)
     """How far it is, for a person to read; empty at the end."""
 
-    def __init__(self, controller: RelayController, keeper: SessionKeeper) -> None:
+    def __init__(
+        self, controller: RelayController, keeper: SessionKeeper, view: ViewKeeper
+    ) -> None:
         super().__init__(controller)
         self._controller = controller
         self._keeper = keeper
+        self._view = view
         self._copy: SessionCopy | None = None
         self.jobs = JobRunner(self)
         self.jobs.advanced.connect(self._on_advanced)
@@ -123,12 +129,27 @@ class SessionSaver(QObject):
             raise
         before = [old.image_folder(entry) for entry in old.manifest.images]
         keeper.go_on_in(project)
+        current = self._controller.current
+        tool = _tool_of(current, self._controller.viewer.layers.selection.active)
         for kept in keeper.images:
             if kept.layers is not None:
                 kept.layers.session.move_to(project.image_folder(kept.entry))
+                self._view.show_looks(kept.layers, kept.entry.view)
+        self._controller.work_on(current)
+        layer = current.show_corrections() if current is not None and tool is not None else None
+        if layer is not None and tool is not None:
+            layer.selected_label, layer.brush_size, layer.mode = tool
         show_info(f"Saved {project.folder}.")
         if old.is_unnamed:
             self.jobs.start(_FREEING, lambda: _free(before))
+
+
+def _tool_of(layers: SessionLayers | None, active: Layer | None) -> tuple[int, float, str] | None:
+    """Class, brush and tool that a person paints with; None: they do not paint."""
+    layer = layers.corrections if layers is not None else None
+    if layer is None or active is not layer:
+        return None
+    return int(layer.selected_label), float(layer.brush_size), str(layer.mode)
 
 
 def _free(folders: list[Path]) -> Iterator[None]:

@@ -77,7 +77,7 @@ class ViewKeeper:
         if style is not None:
             self._image.reliefs.show(layers.base, image, style)
         self._image.refresh_shown()
-        self._apply_looks(layers, view)
+        self.show_looks(layers, view)
 
     def show_results(self, layers: SessionLayers, view: ImageView, *, is_current: bool) -> None:
         """Show again what a model found: overlays, attention, how visible they are."""
@@ -92,9 +92,10 @@ class ViewKeeper:
             self._attention.choose(branches, choice)
         elif branches:
             layers.attention.show(branches, choice)
-        self._apply_looks(layers, view)
+        self.show_looks(layers, view)
 
-    def _apply_looks(self, layers: SessionLayers, view: ImageView) -> None:
+    def show_looks(self, layers: SessionLayers, view: ImageView) -> None:
+        """Show the layers that there are as visible as they were."""
         for kind, layer in self._layers(layers).items():
             if kind in view.layers:
                 _apply_look(layer, view.layers[kind])
