@@ -15,8 +15,9 @@ from relay_tokens import UserError
 
 _LOOK_MS = 2000
 """How often it is looked whether the other window has closed."""
+_FREE = "The other window has closed. Take over to predict, paint and fine-tune here."
 _STYLE = (
-    "ReadOnlyBanner { background: #ffd54f; border-radius: 4px }"
+    "ReadOnlyBanner { background: #ffd54f; border-radius: 4px; margin: 2px 6px }"
     "ReadOnlyBanner QLabel { color: #1b1b1b; background: transparent }"
 )
 """Dark on amber: it is read on napari's light and dark themes alike."""
@@ -40,7 +41,7 @@ class ReadOnlyBanner(QFrame):
             "Take over", "Open it again, to paint, predict and fine-tune here", self._take_over
         )
         column = QVBoxLayout(self)
-        column.setContentsMargins(8, 6, 8, 6)
+        column.setContentsMargins(14, 8, 14, 8)
         column.addWidget(self.text)
         column.addWidget(self.take_over)
         self._timer = QTimer(self)
@@ -66,8 +67,7 @@ class ReadOnlyBanner(QFrame):
         """Offer to take over if what held the session has let it go."""
         free = self._is_free()
         self.take_over.setVisible(free)
-        begin = "The other window has closed." if free else self._keeper.read_only
-        self.text.setText(f"{begin} Here it can only be looked at.")
+        self.text.setText(_FREE if free else f"{self._keeper.read_only} Here you can only look.")
 
     def _is_free(self) -> bool:
         project, session = self._keeper.project, self._controller.session

@@ -194,7 +194,7 @@ class SessionKeeper(QObject):
         camera = before.camera
         if all(kept.closed is None for kept in self.images):
             here = [kept for kept in written if self._is_current(kept)]
-            self._current, camera = next(iter(here), self._current), self._camera()
+            self._current, camera = next(iter(here), self._current), self.camera()
         current = written.index(self._current) if self._current in written else 0
         return Manifest(entries, current, camera)
 
@@ -206,7 +206,8 @@ class SessionKeeper(QObject):
     def _is_current(self, kept: KeptImage) -> bool:
         return kept.layers is not None and kept.layers is self._controller.current
 
-    def _camera(self) -> Camera:
+    def camera(self) -> Camera:
+        """What of the canvas is seen now."""
         camera = self._viewer.scene.camera
         y, x = (float(v) for v in tuple(camera.center)[-2:])
         return Camera((y, x), float(camera.zoom))

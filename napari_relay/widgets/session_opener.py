@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_relay.annotation.own_colors import recolored
 from napari_relay.inference.fingerprints import model_fingerprint
-from napari_relay.sessions import Camera, ClassLook, ModelReference, Project
+from napari_relay.sessions import Camera, ClassLook, ImageReference, ModelReference, Project
 from napari_relay.sessions.corrected_images import missing_sentence
 from napari_relay.widgets.controller import FINETUNING, RelayController
 from napari_relay.widgets.image_opener import OpenRequest
@@ -88,6 +89,7 @@ class SessionOpener(QObject):
         self._camera: Camera | None = None
         self._current: KeptImage | None = None
         self._to_load: deque[KeptImage] = deque()
+        self._tried: WeakKeyDictionary[KeptImage, ImageReference] = WeakKeyDictionary()
         self.jobs = JobRunner(self)
         self.jobs.advanced.connect(self._on_loaded)
         self.jobs.ended.connect(self._load_next)
@@ -255,12 +257,16 @@ class SessionOpener(QObject):
 
     def _take_file(self, project: Project, missing: MissingFile, path: Path) -> None:
         kept, image = missing.kept, missing.kept.entry.image
+        self._tried.setdefault(kept, image)
         files = list(image.files) or [project.refer(path, sized=False)]
         number = missing.file or 0
         files[number] = project.refer(path, sized=files[number].size is not None)
         kept.entry = replace(kept.entry, image=replace(image, files=tuple(files)))
         self._set_missing([m for m in self.missing if m is not missing])
         if not any(m.kept is kept for m in self.missing):
+            # A new image is shown whole; the person stays where they are.
+            is_first = not self._controller.layers
+            self._camera = project.manifest.camera if is_first else self._keeper.camera()
             self._open_image(project, kept)
 
     def _choose_model(self, project: Project, missing: MissingFile, path: Path) -> str:
@@ -285,6 +291,8 @@ class SessionOpener(QObject):
         self._set_missing([*self.missing, *found])
 
     def _on_refused(self, kept: KeptImage, reason: str) -> None:
+        before = self._tried.pop(kept, kept.entry.image)
+        kept.entry = replace(kept.entry, image=before)
         files = kept.entry.image.files
         title = files[0].name if files else kept.entry.name
         self._set_missing([*self.missing, MissingFile(kept, 0, title, reason)])

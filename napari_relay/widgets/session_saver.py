@@ -147,7 +147,7 @@ class SessionSaver(QObject):
 def _tool_of(layers: SessionLayers | None, active: Layer | None) -> tuple[int, float, str] | None:
     """Class, brush and tool that a person paints with; None: they do not paint."""
     layer = layers.corrections if layers is not None else None
-    if layer is None or active is not layer:
+    if layer is None or active is None or active is not layer:
         return None
     return int(layer.selected_label), float(layer.brush_size), str(layer.mode)
 

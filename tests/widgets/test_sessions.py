@@ -143,8 +143,12 @@ def test_a_moved_image_is_asked_for_and_another_one_is_refused(
     assert dialog is not None
     image = next(row for row in dialog.rows if row.title.text() == "second.tif")
     assert "second.tif is not there any more" in image.reason.text()
-    image.take(tmp_path / "picture.tif")
+    image.take(write_picture(tmp_path / "larger.tif", 300, 300))
     assert "is another file" in image.reason.text()
+    image.take(tmp_path / "picture.tif")  # as many bytes, other pixels
+    wait_for(lambda: any("its pixels differ" in m.reason for m in desk.opener.missing))
+    wait_for(lambda: any("its pixels differ" in row.reason.text() for row in dialog.rows))
+    image = next(row for row in dialog.rows if row.title.text() == "second.tif")
     image.take(moved)
     wait_for(lambda: len(worked.controller.layers) == 2)
     model = next(row for row in dialog.rows if row.title.text() == "Model colors")
@@ -172,6 +176,7 @@ def test_who_comes_second_can_only_look_until_the_first_has_closed(
     assert "study.relay is open in another window" in desk.banner.text.text()
     assert not desk.banner.take_over.isVisible()
     layers = worked.controller.layers[0]
+    worked.controller.work_on(layers)
     assert layers.corrections is not None
     assert not layers.corrections.editable
     for section, part in (
@@ -179,6 +184,7 @@ def test_who_comes_second_can_only_look_until_the_first_has_closed(
         (worked.correction, worked.correction.undo),
         (worked.finetuning, worked.finetuning.start),
     ):
+        assert section.isEnabled()
         assert not part.isEnabled()
         where = part.mapToGlobal(QPoint(3, 3))
         QApplication.sendEvent(part, QHelpEvent(QEvent.Type.ToolTip, QPoint(3, 3), where))
@@ -192,6 +198,7 @@ def test_who_comes_second_can_only_look_until_the_first_has_closed(
     assert desk.banner.text.text().startswith("The other window has closed.")
     click(qtbot, desk.banner.take_over)
     wait_for(lambda: len(worked.controller.layers) == 2 and not desk.keeper.restoring)
+    worked.controller.work_on(worked.controller.layers[0])
     assert not desk.banner.isVisible()
     assert worked.prediction.predict_all.isEnabled()
     assert worked.controller.layers[0].corrections.editable
