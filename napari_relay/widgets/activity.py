@@ -71,11 +71,11 @@ class Activity(QObject):
         running: list[Task] = []
 
         def on_started(name: str) -> None:
-            running[:] = [self._begin(name, runner.cancel)]
+            running.append(self._begin(name, runner.cancel))
 
         def on_ended() -> None:
-            while running:
-                self._end(running.pop())
+            if running:  # the next may have been started by who heard of the end before
+                self._end(running.pop(0))
 
         runner.started.connect(on_started)
         runner.ended.connect(on_ended)

@@ -123,7 +123,7 @@ def test_continue_brings_back_the_image_its_model_and_the_place(
     click(qtbot, page.resume)
     wait_for(lambda: panel.controller.session is not None)
     session = panel.controller.session
-    assert session.checkpoint is not None
+    wait_for(lambda: session.checkpoint is not None)
     assert session.checkpoint.metadata.name == "colors"
     seen = panel.controller.view
     assert seen is not None
