@@ -98,7 +98,7 @@ def _read(level: LevelArray, rows: slice, cols: int) -> NDArray[np.uint8]:
 def _starts(first: int, stop: int, side: int, level: int, size: int) -> NDArray[np.intp]:
     """First pixel of the level in each block, and the one after the last block."""
     edges = -(-np.arange(first, stop + 1) * side // 2**level)
-    return np.minimum(edges, size).astype(np.intp)
+    return np.asarray(np.minimum(edges, size), np.intp)
 
 
 def _averaged(store: PredictionStore, side: int, sums: NDArray[np.float32]) -> BlockScores:
