@@ -128,7 +128,10 @@ class Session:
         return self._in_use.version if self._in_use else None
 
     def use_model(
-        self, checkpoint: Checkpoint, on_save_error: Callable[[UserError], None] | None = None
+        self,
+        checkpoint: Checkpoint,
+        on_save_error: Callable[[UserError], None] | None = None,
+        on_saved_again: Callable[[], None] | None = None,
     ) -> None:
         """Work with a model from here on, as it was loaded.
 
@@ -141,6 +144,8 @@ class Session:
             The model.
         on_save_error
             Told, in another thread, when corrections cannot be saved.
+        on_saved_again
+            Called, in another thread, when they could be saved after all.
 
         Raises
         ------
@@ -153,7 +158,9 @@ class Session:
         self._stop_saving()
         self._corrections = corrections
         self._base = checkpoint
-        self._autosaver = Autosaver(corrections.flush, on_save_error or _raise)
+        self._autosaver = Autosaver(
+            corrections.flush, on_save_error or _raise, on_recovery=on_saved_again
+        )
         self._autosaver.start()
         self._switch(in_use)
 

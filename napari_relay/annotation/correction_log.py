@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from napari_relay.geometry import Window
 from relay_tokens.errors import UserError
@@ -208,14 +209,10 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     return bool(found.fetchone()[0] >= 2)
 
 
-def _correction(row: tuple[object, ...]) -> Correction:
-    head, box, (pixels, undone) = row[:7], row[7:11], row[11:]
-    numbers = [int(str(n)) for n in (head[0], head[5], *box, pixels)]
-    texts = [str(text) for text in (*head[1:5], head[6])]
-    return Correction(
-        numbers[0], *texts[:4], numbers[1], texts[4], Window(*numbers[2:6]), numbers[6],
-        bool(undone),
-    )  # fmt: skip
+def _correction(row: tuple[Any, ...]) -> Correction:
+    step, time, person, model, tool, value, says, y0, x0, height, width, pixels, undone = row
+    window = Window(y0, x0, height, width)
+    return Correction(step, time, person, model, tool, value, says, window, pixels, bool(undone))
 
 
 def _write_csv(path: Path, found: Iterable[Correction]) -> None:

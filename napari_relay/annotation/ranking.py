@@ -108,7 +108,7 @@ def corrected_blocks(blocks: BlockScores, corrections: CorrectionStore) -> NDArr
     met = np.zeros(blocks.known.shape, np.bool_)
     factors = corrections.pyramid.factors
     level = max(k for k, factor in enumerate(factors) if k == 0 or factor <= blocks.side)
-    last = met.shape[0] - 1, met.shape[1] - 1
+    last: NDArray[np.intp] = np.array(blocks.known.shape, np.intp) - 1
     for area in corrections.pyramid.corrected_areas(level):
         pixels = np.argwhere(corrections.pyramid[level][area.slices] != IGNORE_INDEX)
         first = (pixels + np.array([area.y0, area.x0])) * factors[level]

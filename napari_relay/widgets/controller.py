@@ -72,7 +72,10 @@ class RelayController(QObject):
     """A :class:`FinetuneResult` that is not recommended awaits the person's word."""
     opening = Signal(object)
     """An :class:`~napari_relay.widgets.level_builds.OpenProgress` arrived."""
+    saving_changed = Signal(str)
+    """Why corrections cannot be saved; empty when they can be again."""
     _save_failed = Signal(object)
+    _saved_again = Signal()
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -87,7 +90,8 @@ class RelayController(QObject):
         self._job_layers: SessionLayers | None = None
         self._tuned_layers: SessionLayers | None = None
         self._stopped: Asked | None = None
-        self._save_failed.connect(report)
+        self._save_failed.connect(self._on_save_failed)
+        self._saved_again.connect(self._on_saved_again)
         self._follow_images()
 
     def _follow_images(self) -> None:
@@ -180,7 +184,8 @@ class RelayController(QObject):
             return False
         self._stop_job_of_current()
         try:
-            layers.session.use_model(load_model(name_or_folder), self._save_failed.emit)
+            model = load_model(name_or_folder)
+            layers.session.use_model(model, self._save_failed.emit, self._saved_again.emit)
         except UserError as error:
             report(error)
             return False
@@ -326,6 +331,14 @@ class RelayController(QObject):
         self.exports.cancel()
         self.opener.cancel()
         self.images.close()
+
+    def _on_save_failed(self, error: UserError) -> None:
+        report(error)
+        self.saving_changed.emit(str(error))
+
+    def _on_saved_again(self) -> None:
+        show_info("The corrections are saved again.")
+        self.saving_changed.emit("")
 
     def _on_result(self, result: object) -> None:
         if isinstance(result, TileResult):

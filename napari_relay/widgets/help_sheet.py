@@ -20,7 +20,12 @@ _FLOW = (
     ),
     ("Explore", "The legend, how strongly the mask covers the image, and how sure the model is."),
     ("Attention", "Where the relay tokens carry information between the detailed and wide crop."),
-    ("Correct", "Choose a class and paint over what is wrong; every stroke is saved at once."),
+    ("Probe", "Click a place and see what the model makes of it, and where it has that from."),
+    (
+        "Correct",
+        "Look where the model is unsure; choose a class and paint over what is wrong, or click on "
+        "what is right or wrong. Every stroke is saved at once.",
+    ),
     (
         "Fine-tune",
         "Train on your corrections. The new weights are used if they are no worse; "

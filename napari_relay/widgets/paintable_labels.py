@@ -31,6 +31,7 @@ from napari_relay.annotation import (
 from napari_relay.annotation.outlines import PolygonPainting
 from napari_relay.annotation.painting import Painting, paint
 from napari_relay.annotation.predicted import reaches_border
+from napari_relay.annotation.step_log import StepLog
 from napari_relay.annotation.values import value_colors, value_names
 from napari_relay.geometry import Window, union
 from napari_relay.widgets.bucket import CUT_FILL, MAX_FILL, Bucket, Flood
@@ -121,6 +122,7 @@ class Labels(NapariLabels):
         translate: Sequence[float] | None,
         affine: NDArray[np.float64] | None,
         units: Sequence[str] | None,
+        log: StepLog,
     ) -> None:
         super().__init__(
             data,
@@ -137,8 +139,7 @@ class Labels(NapariLabels):
         """Paints large areas; without one they are painted at once."""
         self.hand: Hand | None = None
         """What clicks and drawn outlines do in mode ``pick``; None: take the class there."""
-        self.on_step: Callable[[Step, bool], None] | None = None
-        """Told each step that was made or redone (True) or undone (False)."""
+        self._log = log
         self._stroke: LargeStroke | None = None
         use_own_overlays(self)
 
@@ -150,7 +151,7 @@ class Labels(NapariLabels):
         """Take note of a step that was painted, so that it can be undone."""
         self._redo_history.clear()
         self._undo_history.append(step)
-        self._tell(step, True)
+        self._log.made(step)
 
     def take_step(self, *, undoing: bool) -> Step | None:
         """Take the step that is to be undone, or redone, out of the history."""
@@ -160,7 +161,7 @@ class Labels(NapariLabels):
     def put_step(self, step: Step, *, undone: bool) -> None:
         """Put a step into the history after it was undone, or redone."""
         (self._redo_history if undone else self._undo_history).append(step)
-        self._tell(step, not undone)
+        self._log.mark(step, undone=undone)
 
     def paint_polygon(self, points: Any, new_label: int) -> None:
         """Paint a polygon ``(vertex, 2)`` of level-0 ``(row, col)``, in bounded memory."""
@@ -216,10 +217,6 @@ class Labels(NapariLabels):
             self.refresher.refresh(progress.window)
         if step:
             self.record(step)
-
-    def _tell(self, step: Step, made: bool) -> None:
-        if self.on_step is not None:
-            self.on_step(step, made)
 
     # What follows overrides napari's private methods.
 
@@ -291,7 +288,7 @@ class Labels(NapariLabels):
         tool = {Mode.PAINT: "brush"}.get(self._mode, str(self._mode))
         step = Step(item, tool)
         super()._append_to_undo_history(step)
-        self._tell(step, True)
+        self._log.made(step)
 
     def _get_flood_mask_and_bbox(
         self, coord: Any, new_label: int, _dims_to_paint: Any
@@ -390,6 +387,7 @@ def corrections_layer(
         translate=translate,
         affine=affine,
         units=units,
+        log=StepLog(store),
     )
 
 
