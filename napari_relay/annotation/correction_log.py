@@ -142,6 +142,7 @@ class CorrectionLog:
                 rows = list(self._waiting)
             if not rows:
                 return 0
+            self._put_damaged_aside()
             with self._open() as connection, connection:
                 for statement, row in rows:
                     connection.execute(statement, row)
@@ -179,6 +180,17 @@ class CorrectionLog:
                 f"{path} cannot be written ({error.strerror or error}); choose another place."
             ) from error
         return len(found)
+
+    def _put_damaged_aside(self) -> None:
+        """Begin a new file where the old one is no table any more."""
+        try:
+            if self.path.exists():
+                with closing(sqlite3.connect(self.path)) as connection:
+                    _has_tables(connection)
+        except sqlite3.OperationalError:  # locked, or the disk refuses: not damaged
+            return
+        except sqlite3.DatabaseError:
+            self.path.replace(self.path.with_name("log.damaged.sqlite"))
 
     def _last_on_disk(self) -> int:
         if not self.path.exists():

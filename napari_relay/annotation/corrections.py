@@ -273,7 +273,7 @@ def _write_group(folder: Path, header: CorrectionHeader) -> None:
 def _open_pyramid(folder: Path, group: zarr.Group, header: CorrectionHeader) -> EditablePyramid:
     """Open the levels, and compute the coarser ones again after a crash."""
     count = len(level_shapes(*header.shape))
-    broken = (folder / UNFINISHED).exists()
+    broken = _remove_empty(folder, count) or (folder / UNFINISHED).exists()
     for level in range(1, count if broken else 1):
         shutil.rmtree(folder / str(level) / "c", ignore_errors=True)
     arrays = [group[str(level)] for level in range(count)]
@@ -284,6 +284,19 @@ def _open_pyramid(folder: Path, group: zarr.Group, header: CorrectionHeader) -> 
         pyramid.rebuild()
         pyramid.flush()
     return pyramid
+
+
+def _remove_empty(folder: Path, levels: int) -> bool:
+    """Delete the empty chunks that a power cut has left, and tell whether there were any."""
+    empty = [
+        path
+        for level in range(levels)
+        for path in (folder / str(level) / "c").glob("*/*")
+        if not path.stat().st_size
+    ]
+    for path in empty:
+        path.unlink()
+    return bool(empty)
 
 
 def _remove_leftovers(folder: Path) -> None:
