@@ -43,8 +43,12 @@ class Edit:
     ) -> Edit:
         """Note what replaces ``labels`` ``(height, width)`` where ``mask`` is true.
 
-        ``after`` is one value, or as many as pixels that change, in row-major order.
+        ``after`` is one value, or as many as pixels that change, in row-major
+        order; at least one changes.
         """
+        inner = _box(mask)
+        window = Window(window.y0 + inner.y0, window.x0 + inner.x0, inner.height, inner.width)
+        mask, labels = mask[inner.slices], labels[inner.slices]
         old = labels[mask]
         whole = old.size == mask.size
         bits = b"" if whole else zlib.compress(np.packbits(mask).tobytes(), 1)
@@ -166,6 +170,13 @@ def _leading_cluster(edits: Sequence[Edit]) -> tuple[int, Window]:
             break
         window, count = wider, count + 1
     return count, window
+
+
+def _box(mask: NDArray[np.bool_]) -> Window:
+    """The smallest window around all that is set."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    y0, x0 = int(rows[0]), int(cols[0])
+    return Window(y0, x0, int(rows[-1]) + 1 - y0, int(cols[-1]) + 1 - x0)
 
 
 def _packed(values: int | LabelArray) -> int | bytes:

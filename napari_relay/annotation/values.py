@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_relay.training.correction_values import IGNORED, NOT_CLASS
 from relay_tokens import IGNORE_INDEX, ClassSchema
 
-IGNORED_COLOR = "#8a8a8ab0"
+IGNORED_COLOR = "#5e3c99b0"
 """``#rrggbbaa`` of places that are to be ignored."""
 _NOT_OPACITY = "66"
 _DIMMED = 0.45

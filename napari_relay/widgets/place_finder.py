@@ -30,8 +30,8 @@ COUNT = 100
 """Places that are ranked at a time."""
 _FOLLOW_MS = 1500
 """How long after a tile or a stroke the places are ranked anew."""
-_COLOR = "#ffffff"
-_SCREEN_PIXELS = 3
+_LINES = (("#202020", 5.0), ("#ffffff", 2.5))
+"""Colour and width on screen of the rectangle's lines: the dark rim is seen on bright tissue."""
 
 
 class PlaceFinder(QObject):
@@ -130,8 +130,8 @@ class PlaceFinder(QObject):
 
     def follow_zoom(self) -> None:
         """Keep the outline as thick as it is on screen."""
-        if self.layer is not None and self.layer.nshapes == 1:
-            self.layer.edge_width = [self._width()]
+        if self.layer is not None and self.layer.nshapes == len(_LINES):
+            self.layer.edge_width = self._widths()
 
     def _watch(self, corrections: CorrectionStore | None) -> None:
         if self._corrections is not None:
@@ -189,11 +189,14 @@ class PlaceFinder(QObject):
         corners = np.array([(window.y0, window.x0), (window.y1, window.x1)]) - 0.5
         self.layer.data = []
         self.layer.add_rectangles(
-            [corners], edge_color=_COLOR, face_color="transparent", edge_width=self._width()
+            [corners] * len(_LINES),
+            edge_color=[color for color, _ in _LINES],
+            face_color="transparent",
+            edge_width=self._widths(),
         )
         self.layer.selected_data = set()
 
-    def _width(self) -> float:
-        """Of the line, in level-0 pixels."""
-        pixel = float(np.mean(placement_of(self._base)["scale"]))
-        return _SCREEN_PIXELS / (float(self._viewer.scene.camera.zoom) * pixel)
+    def _widths(self) -> list[float]:
+        """Of the lines, in level-0 pixels."""
+        pixel = float(np.mean(placement_of(self._base)["scale"]) * self._viewer.scene.camera.zoom)
+        return [width / pixel for _, width in _LINES]

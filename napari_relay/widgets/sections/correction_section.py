@@ -195,7 +195,9 @@ class CorrectionSection(Section):
         layer.hand = layers.tools.hand(mode) if mode in _HANDS else None
         layer.mode = _PICK if mode in _HANDS else mode
 
-    def _on_class(self, _index: int) -> None:
+    def _on_class(self, value: int) -> None:
+        if value == IGNORED:
+            self.negate.setChecked(False)
         if self.tool in {_PAN, _PICK, "erase", ACCEPT, REFUSE, IGNORE}:
             self.tools.buttons()[0].setChecked(True)
         self._use(self.tool)
