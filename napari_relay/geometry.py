@@ -81,6 +81,13 @@ class Window(NamedTuple):
         return Window(self.y0 - dy, self.x0 - dx, self.height * factor, self.width * factor)
 
 
+def union(*windows: Window) -> Window:
+    """The smallest window around all."""
+    y0, x0 = min(w.y0 for w in windows), min(w.x0 for w in windows)
+    y1, x1 = max(w.y1 for w in windows), max(w.x1 for w in windows)
+    return Window(y0, x0, y1 - y0, x1 - x0)
+
+
 def level_translate(factor: float) -> float:
     """Level-0 coordinate of the first pixel centre of a level.
 

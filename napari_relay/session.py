@@ -74,6 +74,7 @@ class Session:
         self.options = options or PredictOptions(skip_glass=can_show_glass(image))
         self.files = ImageFolder(image, folder, read_only)
         self._on_save_error: Callable[[UserError], None] = _raise
+        self._on_saved_again: Callable[[], None] | None = None
         self._base: Checkpoint | None = None
         self._in_use: ModelInUse | None = None
         self._corrections: CorrectionStore | None = None
@@ -137,7 +138,10 @@ class Session:
         return self._in_use.version if self._in_use else None
 
     def use_model(
-        self, checkpoint: Checkpoint, on_save_error: Callable[[UserError], None] | None = None
+        self,
+        checkpoint: Checkpoint,
+        on_save_error: Callable[[UserError], None] | None = None,
+        on_saved_again: Callable[[], None] | None = None,
     ) -> None:
         """Work with a model from here on, as it was loaded.
 
@@ -150,6 +154,8 @@ class Session:
             The model.
         on_save_error
             Told, in another thread, when corrections cannot be saved.
+        on_saved_again
+            Called, in another thread, when they could be saved after all.
 
         Raises
         ------
@@ -165,6 +171,7 @@ class Session:
         self._corrections = corrections
         self._base = checkpoint
         self._on_save_error = on_save_error or _raise
+        self._on_saved_again = on_saved_again
         self._start_saving()
         self._switch(in_use)
 
@@ -387,7 +394,9 @@ class Session:
 
     def _start_saving(self) -> None:
         if self._corrections is not None and not self.read_only:
-            self._autosaver = Autosaver(self._corrections.flush, self._on_save_error)
+            self._autosaver = Autosaver(
+                self._corrections.flush, self._on_save_error, on_recovery=self._on_saved_again
+            )
             self._autosaver.start()
 
     def _stop_saving(self) -> None:

@@ -24,6 +24,8 @@ class Autosaver:
         attempt has succeeded.
     interval
         Seconds between two attempts.
+    on_recovery
+        Called, in that thread, when saving has worked again after an error.
 
     Notes
     -----
@@ -36,10 +38,12 @@ class Autosaver:
         save: Callable[[], object],
         on_error: Callable[[UserError], None],
         interval: float = 1.0,
+        on_recovery: Callable[[], None] | None = None,
     ) -> None:
         self._save = save
         self._on_error = on_error
         self._interval = interval
+        self._on_recovery = on_recovery
         self._failing = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -85,8 +89,15 @@ class Autosaver:
         try:
             self._save()
         except UserError as error:
-            if not self._failing:
-                self._failing = True
-                self._on_error(error)
+            self._fail(error)
+        except Exception as error:  # whatever it is, saving has to be tried again
+            self._fail(UserError(f"The corrections cannot be saved ({error}); saving is retried."))
         else:
+            if self._failing and self._on_recovery is not None:
+                self._on_recovery()
             self._failing = False
+
+    def _fail(self, error: UserError) -> None:
+        if not self._failing:
+            self._failing = True
+            self._on_error(error)

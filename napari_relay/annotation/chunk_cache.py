@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -69,6 +70,7 @@ class ChunkCache:
         self._dirty: dict[ChunkKey, int] = {}
         self._version = 0
         self._on_its_way: ChunkKey | None = None
+        self._folders = tuple(map(_chunk_folder, arrays))
         self._marked = self.marker.exists()
         self._stored = {key for k, a in enumerate(arrays) for key in _stored_chunks(k, a)}
 
@@ -156,6 +158,8 @@ class ChunkCache:
             self._on_its_way = key
         try:
             self._store(key, chunk)
+            if key.level == 0:
+                _sync(self._folders[0] / str(key.row) / str(key.col))
         finally:
             with self._lock:
                 self._on_its_way = None
@@ -236,12 +240,31 @@ def _within(area: Window, frame: Window) -> tuple[slice, slice]:
     return area._replace(y0=area.y0 - frame.y0, x0=area.x0 - frame.x0).slices
 
 
-def _stored_chunks(level: int, array: zarr.Array[Any]) -> Iterator[ChunkKey]:
-    """Chunks that have a file: zarr 3 names them ``c/<row>/<col>``."""
+def _sync(path: Path) -> None:
+    """Have a file on the disk itself, so that a power cut leaves no empty one in its place.
+
+    For what a person painted only: the coarser levels follow from it. A killed
+    process needs none of this: what it has written is the system's.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # zarr keeps no file of a chunk that is all 255
+        return
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _chunk_folder(array: zarr.Array[Any]) -> Path:
     store = array.store_path.store
     if not isinstance(store, LocalStore):
         raise TypeError(f"the chunk cache needs a local folder, not {store}")
-    folder = store.root / array.store_path.path / "c"
-    for path in folder.glob("*/*"):
+    return Path(store.root / array.store_path.path / "c")
+
+
+def _stored_chunks(level: int, array: zarr.Array[Any]) -> Iterator[ChunkKey]:
+    """Chunks that have a file: zarr 3 names them ``c/<row>/<col>``."""
+    for path in _chunk_folder(array).glob("*/*"):
         if path.name.isdecimal() and path.parent.name.isdecimal():
             yield ChunkKey(level, int(path.parent.name), int(path.name))

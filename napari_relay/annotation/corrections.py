@@ -13,13 +13,16 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_relay.annotation.chunk_cache import UNFINISHED, ChunkCache, LabelArray
+from napari_relay.annotation.correction_log import CorrectionLog
 from napari_relay.annotation.pyramid import EditablePyramid, level_shapes
+from napari_relay.annotation.values import allowed_values
 from napari_relay.geometry import Window
+from napari_relay.training.correction_values import MAX_CLASSES
 from relay_tokens.errors import UserError
 from relay_tokens.schema import IGNORE_INDEX, ClassSchema, SegmentationClass
 
-FORMAT = 1
-"""Version of the layout on disk."""
+FORMAT = 2
+"""Version of the layout on disk; 1 had no values but class ids and 255."""
 
 CHUNK = 512
 """Side of a chunk in pixels: what one stroke rewrites."""
@@ -50,8 +53,8 @@ class CorrectionHeader:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> CorrectionHeader:
-        """The inverse of :meth:`as_attributes`; ``ValueError`` for another format."""
-        if attributes["format"] != FORMAT:
+        """The inverse of :meth:`as_attributes`; ``ValueError`` for a later format."""
+        if not 1 <= attributes["format"] <= FORMAT:
             raise ValueError(f"format {attributes['format']} instead of {FORMAT}")
         height, width = (int(n) for n in attributes["shape"])
         classes = tuple(SegmentationClass(c["name"], c["color"]) for c in attributes["classes"])
@@ -59,7 +62,7 @@ class CorrectionHeader:
 
 
 class CorrectionStore:
-    """Class ids painted over an image, 255 where nobody has painted.
+    """What was painted over an image: values of ``correction_values``, 255 where nobody has.
 
     A zarr group whose arrays ``0 ... K`` are the levels of a pyramid, each
     ``(row, col)`` uint8. Only chunks with corrections take space. What is
@@ -74,6 +77,7 @@ class CorrectionStore:
         self.folder = folder
         self.header = header
         self.pyramid = pyramid
+        self.log = CorrectionLog(folder)
 
     @classmethod
     def create(
@@ -84,11 +88,12 @@ class CorrectionStore:
         Raises
         ------
         UserError
-            The folder exists or cannot be written.
+            The folder exists or cannot be written, or there are too many classes.
         """
         folder = Path(folder)
         if folder.exists():
             raise UserError(f"{folder} exists already; choose another folder for the corrections.")
+        _check_classes(schema)
         header = CorrectionHeader(shape, schema, image_stamp)
         partial = folder.with_name(f"{folder.name}.partial")
         try:
@@ -130,6 +135,8 @@ class CorrectionStore:
             header = CorrectionHeader.from_attributes(_mapping(group.attrs[_ATTRIBUTE]))
             if image_stamp is not None:
                 _check_stamp(folder, header, image_stamp)
+            _check_classes(header.schema)
+            _migrate(group, header)
             return cls(folder, header, _open_pyramid(folder, group, header, not read_only))
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -183,7 +190,7 @@ class CorrectionStore:
     @property
     def dirty(self) -> bool:
         """Whether something painted is not on disk yet."""
-        return self.pyramid.dirty
+        return self.pyramid.dirty or self.log.dirty
 
     @property
     def is_empty(self) -> bool:
@@ -191,17 +198,18 @@ class CorrectionStore:
         return not self._corrected_coarsely().any()
 
     def read(self, window: Window) -> LabelArray:
-        """Class ids ``(height, width)`` of any window; 255 where not corrected or outside."""
+        """Values ``(height, width)`` of any window; 255 where not corrected or outside."""
         return self.pyramid.read(window)
 
     def write(self, window: Window, labels: LabelArray) -> None:
-        """Correct a window with class ids ``(height, width)``; 255 takes corrections away.
+        """Correct a window with values ``(height, width)``; 255 takes corrections away.
 
-        What lies outside the image is dropped.
+        Values are class ids, ``NOT_CLASS`` + class id and ``IGNORED`` of
+        ``correction_values``. What lies outside the image is dropped.
         """
-        unknown = (labels >= len(self.schema)) & (labels != IGNORE_INDEX)
         if labels.shape != (window.height, window.width) or labels.dtype != np.uint8:
             raise ValueError(f"{labels.shape} {labels.dtype} are no labels for {window}")
+        unknown = ~allowed_values(self.schema)[labels]
         if unknown.any():
             raise ValueError(f"label {labels[unknown][0]} of {len(self.schema)} classes")
         self.pyramid.write(window, labels)
@@ -215,7 +223,9 @@ class CorrectionStore:
             The disk is full or read-only; nothing painted is lost, see
             :meth:`ChunkCache.flush`.
         """
-        return self.pyramid.flush()
+        count = self.pyramid.flush()
+        self.log.flush()
+        return count
 
     def corrected_windows(self, size: int) -> list[Window]:
         """Blocks of ``size`` × ``size`` level-0 pixels that hold a correction.
@@ -235,15 +245,20 @@ class CorrectionStore:
             return list(windows)
         return [w for w in windows if (self.read(w) != IGNORE_INDEX).any()]
 
-    def class_counts(self) -> NDArray[np.int64]:
-        """Corrected level-0 pixels of each class, ``(class,)``.
+    def value_counts(self) -> NDArray[np.int64]:
+        """Level-0 pixels of each value, ``(256,)``; 255, which is not painted, counts 0.
 
         Reads every chunk with corrections once.
         """
         counts = np.zeros(IGNORE_INDEX + 1, np.int64)
         for area in self.pyramid.corrected_areas():
             counts += np.bincount(self.read(area).ravel(), minlength=len(counts))
-        return counts[: len(self.schema)]
+        counts[IGNORE_INDEX] = 0
+        return counts
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """Level-0 pixels of each class, ``(class,)``; see :meth:`value_counts`."""
+        return self.value_counts()[: len(self.schema)]
 
     def _corrected_coarsely(self) -> NDArray[np.bool_]:
         """Coarsest level: where any level-0 pixel is corrected."""
@@ -265,7 +280,7 @@ def _open_pyramid(
 ) -> EditablePyramid:
     """Open the levels, and compute the coarser ones again after a crash if they may be mended."""
     count = len(level_shapes(*header.shape))
-    broken = mend and (folder / UNFINISHED).exists()
+    broken = mend and (_remove_empty(folder, count) or (folder / UNFINISHED).exists())
     for level in range(1, count if broken else 1):
         shutil.rmtree(folder / str(level) / "c", ignore_errors=True)
     arrays = [group[str(level)] for level in range(count)]
@@ -278,10 +293,37 @@ def _open_pyramid(
     return pyramid
 
 
+def _remove_empty(folder: Path, levels: int) -> bool:
+    """Delete the empty chunks that a power cut has left, and tell whether there were any."""
+    empty = [
+        path
+        for level in range(levels)
+        for path in (folder / str(level) / "c").glob("*/*")
+        if not path.stat().st_size
+    ]
+    for path in empty:
+        path.unlink()
+    return bool(empty)
+
+
 def _remove_leftovers(folder: Path) -> None:
     """Delete chunks that a killed process had not written to the end (zarr's names)."""
     for leftover in folder.rglob("*.partial"):
         leftover.unlink()
+
+
+def _check_classes(schema: ClassSchema) -> None:
+    if len(schema) > MAX_CLASSES:
+        raise UserError(
+            f"{len(schema)} classes are too many to be corrected; use a model with at most "
+            f"{MAX_CLASSES}."
+        )
+
+
+def _migrate(group: zarr.Group, header: CorrectionHeader) -> None:
+    """Say that the values may be those of the present format; the old ones mean the same."""
+    if header.as_attributes() != group.attrs[_ATTRIBUTE] and not group.read_only:
+        group.attrs[_ATTRIBUTE] = header.as_attributes()
 
 
 def _check_stamp(folder: Path, header: CorrectionHeader, image_stamp: str) -> None:

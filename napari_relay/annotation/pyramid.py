@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_relay.annotation.chunk_cache import ChunkCache, LabelArray
@@ -28,15 +29,22 @@ def level_shapes(height: int, width: int) -> tuple[tuple[int, int], ...]:
 
 
 def pool(labels: LabelArray) -> LabelArray:
-    """Halve ``labels`` ``(row, col)``, both even: any class wins over 255.
+    """Halve ``labels`` ``(row, col)``, both even: whatever is painted wins over 255.
 
-    Of several classes in a 2 × 2 block the highest id wins, so the result
-    depends on the labels alone, not on the order in which they were painted.
+    A class wins over "not" a class, which wins over "ignored"; of several
+    classes in a 2 × 2 block the highest id wins. So the result depends on the
+    labels alone, not on the order in which they were painted.
     """
-    shifted = labels + np.uint8(1)  # 255 wraps to 0, the smallest
-    rows = np.maximum(shifted[0::2], shifted[1::2])
-    pooled: LabelArray = np.maximum(rows[:, 0::2], rows[:, 1::2]) - np.uint8(1)
+    ranks = _ranked(labels.view(np.int8))
+    rows = np.maximum(ranks[0::2], ranks[1::2])
+    pooled: LabelArray = _ranked(np.maximum(rows[:, 0::2], rows[:, 1::2])).view(np.uint8)
     return pooled
+
+
+def _ranked(labels: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Turn the order of all below 0 round: 255, which is -1, becomes the least. Its own inverse."""
+    turned = np.bitwise_and(np.right_shift(labels, np.int8(7)), np.int8(0x7F))
+    return np.asarray(np.bitwise_xor(labels, turned), np.int8)
 
 
 class EditablePyramid:
@@ -114,9 +122,9 @@ class EditablePyramid:
             for area in self._cache.known_chunks(0):
                 self._propagate(area)
 
-    def corrected_areas(self) -> Iterator[Window]:
-        """Level-0 areas of the chunks that may hold a class, in row-major order."""
-        yield from self._cache.known_chunks(0)
+    def corrected_areas(self, level: int = 0) -> Iterator[Window]:
+        """Areas of the chunks of a level that may be painted, in its pixels, in row-major order."""
+        yield from self._cache.known_chunks(level)
 
     def _propagate(self, window: Window) -> None:
         for level in range(1, len(self)):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, QTimer
 
+from napari_relay.annotation.painting import PaintProgress
 from napari_relay.inference import TileResult
 from napari_relay.training import FinetuneProgress
 from napari_relay.widgets.controller import FINETUNING, PREDICTING, RelayController
@@ -86,11 +88,13 @@ class Activity(QObject):
         return running
 
     def _watch_comparisons(self, controller: RelayController) -> None:
-        """Follow what-if runs of the images that were opened since the last time."""
+        """Follow what-if runs and painting of the images opened since the last time."""
         there = [layers.prober.comparisons for layers in controller.layers]
+        there += [layers.painter.jobs for layers in controller.layers]
         for runner in there:
             if not any(runner is known for known in self._compared):
-                self.watch(runner)
+                running = self.watch(runner)
+                runner.advanced.connect(partial(_advance_painting, running))
         self._compared = there
 
     def _watch_build(self, build: LevelBuild) -> None:
@@ -139,6 +143,12 @@ def _advance_job(running: list[Task], result: TileResult | FinetuneProgress) -> 
             task.done, task.total = result.done, result.total
         elif isinstance(result, FinetuneProgress) and task.name == FINETUNING:
             task.done, task.total = result.step, result.steps
+
+
+def _advance_painting(running: list[Task], progress: object) -> None:
+    for task in running:
+        if isinstance(progress, PaintProgress):
+            task.done, task.total = progress.done, progress.total
 
 
 def _advance_opening(running: list[Task], progress: OpenProgress) -> None:

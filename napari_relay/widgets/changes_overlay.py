@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
 from napari_relay.exploring import Changes
-from napari_relay.geometry import Window
+from napari_relay.geometry import Window, union
 from napari_relay.widgets.image_layer import placement_of
-from napari_relay.widgets.region_refresh import RegionRefresher, union
+from napari_relay.widgets.region_refresh import RegionRefresher
 from napari_relay.widgets.timers import single_shot
 from relay_tokens import IGNORE_INDEX, ClassSchema
 

@@ -70,7 +70,10 @@ class RelayController(QObject):
     """An :class:`~napari_relay.widgets.level_builds.OpenProgress` arrived."""
     closing = Signal()
     """Everything is about to be stopped; the sessions are still open."""
+    saving_changed = Signal(str)
+    """Why corrections cannot be saved; empty when they can be again."""
     _save_failed = Signal(object)
+    _saved_again = Signal()
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -86,7 +89,8 @@ class RelayController(QObject):
         self.opener = ImageOpener(viewer, self.images, self)
         self._job_layers: SessionLayers | None = None
         self._stopped: Asked | None = None
-        self._save_failed.connect(report)
+        self._save_failed.connect(self._on_save_failed)
+        self._saved_again.connect(self._on_saved_again)
         self._follow_images()
 
     def _follow_images(self) -> None:
@@ -191,7 +195,9 @@ class RelayController(QObject):
         if self._job_layers is layers:
             self.jobs.cancel()
         try:
-            layers.session.use_model(checkpoint, self._save_failed.emit)
+            layers.session.use_model(
+                checkpoint, self._save_failed.emit, self._saved_again.emit
+            )
         except UserError as error:
             report(error)
             return False
@@ -307,6 +313,14 @@ class RelayController(QObject):
         self.finetuner.cancel()
         self.opener.cancel()
         self.images.close()
+
+    def _on_save_failed(self, error: UserError) -> None:
+        report(error)
+        self.saving_changed.emit(str(error))
+
+    def _on_saved_again(self) -> None:
+        show_info("The corrections are saved again.")
+        self.saving_changed.emit("")
 
     def _on_result(self, result: object) -> None:
         if isinstance(result, TileResult):

@@ -25,7 +25,11 @@ _FLOW = (
         "Click a place: how sure the model is there, and where in the wide view its context came "
         "from; What if shows what would change without it.",
     ),
-    ("Correct", "Choose a class and paint over what is wrong; every stroke is saved at once."),
+    (
+        "Correct",
+        "Look where the model is unsure; choose a class and paint over what is wrong, or click on "
+        "what is right or wrong. Every stroke is saved at once.",
+    ),
     (
         "Fine-tune",
         "Train on your corrections. The new weights are used if they are no worse; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from time import monotonic, sleep
 from typing import Any
 
 from napari.utils.notifications import notification_manager, show_error
@@ -52,6 +53,8 @@ class _JobWorker(WorkerBase[None]):
 
     def work(self) -> None:
         """Iterate in the worker thread; the generator is closed in it too."""
+        if self.abort_requested:  # before a thread was free
+            return
         stand_back()
         items = self._make()
         try:
@@ -122,6 +125,12 @@ class JobRunner(QObject):
         self._after = None
         if self._worker is not None:
             self._worker.quit()
+
+    def wait(self, seconds: float = 60) -> None:
+        """Wait on the main thread until the job has ended; for jobs that need nothing of it."""
+        worker, deadline = self._worker, monotonic() + seconds
+        while worker is not None and worker.is_running and monotonic() < deadline:
+            sleep(0.005)
 
     def _on_yielded(self, item: object) -> None:
         if self._worker is not None and not self._worker.abort_requested:

@@ -2,105 +2,102 @@
 
 napari 0.9 does not edit multiscale Labels. :class:`Labels` does, over the
 levels of an :class:`~napari_relay.annotation.EditablePyramid`. What it needs of
-napari's private API is used here and in ``region_refresh.py`` only, and listed in
+napari's private API is used here, in ``labels_overlays.py``, ``large_stroke.py``
+and ``region_refresh.py`` only, and listed in
 ``tests/widgets/test_napari_private_api.py``, which fails when napari changes it.
 
-Values: the store holds class ids with 255 for "not corrected"; the layer shows
-``class id + 1`` with 0 for "not corrected", so that class 0 can be painted, 0
-is transparent and the eraser takes corrections away. :func:`_shown` and
-:func:`_stored` are the only conversion.
+The layer shows other values than the store has: see ``shown_levels.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from napari._vispy.overlays.labels_brush_stroke import VispyLabelsBrushStrokeOverlay
-from napari._vispy.overlays.labels_polygon import VispyLabelsPolygonOverlay
-from napari._vispy.utils.visual import overlay_to_visual
-from napari.components.overlays import LabelsBrushStrokeOverlay, LabelsPolygonOverlay
 from napari.layers import Labels as NapariLabels
-from napari.layers._multiscale_data import MultiScaleData
 from napari.layers.labels._labels_constants import Mode
 from napari.layers.labels.labels import WrongSelectedLabelError
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.notifications import show_info
 from numpy.typing import NDArray
-from skimage.segmentation import flood
 
-from napari_relay.annotation import CorrectionStore, Edit, EditablePyramid, History, LevelView
-from napari_relay.geometry import Window
+from napari_relay.annotation import (
+    CorrectionStore,
+    Edit,
+    History,
+    Step,
+)
+from napari_relay.annotation.outlines import PolygonPainting
+from napari_relay.annotation.painting import Painting, paint
+from napari_relay.annotation.predicted import reaches_border
+from napari_relay.annotation.step_log import StepLog
+from napari_relay.annotation.values import value_colors, value_names
+from napari_relay.geometry import Window, union
+from napari_relay.widgets.bucket import CUT_FILL, MAX_FILL, Bucket, Flood
+from napari_relay.widgets.canvas_hand import Hand, act
+from napari_relay.widgets.labels_overlays import use_own_overlays
+from napari_relay.widgets.large_stroke import LargeStroke
 from napari_relay.widgets.region_refresh import (
     RegionRefresher,
     Slices,
     is_plain_view,
     level_frame,
-    union,
     visible_part,
     window_of,
 )
+from napari_relay.widgets.shown_levels import (
+    PaintLevels,
+    Pixels,
+    shown_label,
+    stored_label,
+    stored_labels,
+)
 from relay_tokens import ClassSchema
 
-MAX_FILL = 4096
-"""The bucket fills at most this many level-0 pixels a side, around the click."""
+LARGE = 1 << 20
+"""What takes more level-0 pixels than this is painted, and undone, by the painter."""
 
-POLYGON_BAND = 1 << 22
-"""Larger polygons are painted by bands of this many level-0 pixels."""
+LARGE_BRUSH = 640
+"""A brush of more level-0 pixels across is drawn on screen and painted by the painter."""
 
-Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
-def _shown(labels: Pixels) -> Pixels:
-    """Class ids with 255 as the layer shows them: one more, 0 for 255."""
-    return np.asarray(np.add(labels, np.uint8(1), dtype=np.uint8))
+class Painter(Protocol):
+    """Who paints large areas without keeping the window from answering."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits to be painted: what comes now must come after it."""
+        ...
+
+    def paint(
+        self,
+        layer: Labels,
+        name: str,
+        make: Callable[[], Painting],
+        tool: str,
+        over: int | None = None,
+    ) -> None:
+        """Paint what ``make`` finds, when all before it is done."""
+        ...
+
+    def replay(self, layer: Labels, *, undoing: bool) -> None:
+        """Undo or redo a step, when all before it is done."""
+        ...
 
 
-def _stored(values: Pixels) -> Pixels:
-    """The inverse of :func:`_shown`."""
-    return np.asarray(np.subtract(values, np.uint8(1), dtype=np.uint8))
+def _pick(layer: Labels, event: Any) -> Iterator[None] | None:
+    """Use what is in hand, or take the class under the cursor.
 
-
-class _ShownLevel:
-    """A level of the pyramid with the values that the layer shows."""
-
-    def __init__(self, level: LevelView) -> None:
-        self._level = level
-        self.shape, self.ndim, self.size = level.shape, level.ndim, level.size
-        self.dtype, self.chunks = level.dtype, level.chunks
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: object) -> Pixels:
-        return _shown(self._level[key])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Pixels:
-        return self[:, :].astype(dtype or self.dtype, copy=False)
-
-
-class PaintLevels(MultiScaleData):
-    """What napari gets as data: a level for an integer, level-0 pixels for slices."""
-
-    def __init__(self, pyramid: EditablePyramid, classes: int) -> None:
-        super().__init__([_ShownLevel(level) for level in pyramid.levels])
-        self.pyramid = pyramid
-        self.classes = classes
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._data[0][key] if isinstance(key, tuple) else self._data[key]
-
-    def __setitem__(self, key: Slices, values: Pixels) -> None:
-        self.pyramid.write(window_of(key), _stored(values))
-
-
-def _pick(layer: Labels, event: Any) -> None:
-    """Take the class under the cursor; napari's own fails on the level it gets as well."""
+    napari's own fails on the level that it gets as well.
+    """
+    if layer.hand is not None:
+        return act(layer, layer.hand, event)
     _, value = layer._get_value(layer.world_to_data(event.position))
     layer.selected_label = int(value or 0)
+    return None
 
 
 class Labels(NapariLabels):
@@ -127,6 +124,7 @@ class Labels(NapariLabels):
         translate: Sequence[float] | None,
         affine: NDArray[np.float64] | None,
         units: Sequence[str] | None,
+        log: StepLog,
     ) -> None:
         super().__init__(
             data,
@@ -139,43 +137,88 @@ class Labels(NapariLabels):
             units=units,
         )
         self.refresher = RegionRefresher(self)
-        overlays = {
-            "polygon": _PolygonOverlay(visible=True),
-            "brush_stroke": _StrokeOverlay(visible=True),
-        }
-        for key, overlay in overlays.items():
-            del self._overlays[key]  # else the new one counts as equal and is not taken
-            self._overlays[key] = overlay
+        self.painter: Painter | None = None
+        """Paints large areas; without one they are painted at once."""
+        self.hand: Hand | None = None
+        """What clicks and drawn outlines do in mode ``pick``; None: take the class there."""
+        self._log = log
+        self._stroke: LargeStroke | None = None
+        use_own_overlays(self)
 
     def refresh_region(self, window: Window) -> None:
         """Show what somebody else wrote into a level-0 window (main thread)."""
         self.refresher.refresh(window)
 
+    def record(self, step: Step) -> None:
+        """Take note of a step that was painted, so that it can be undone."""
+        self._redo_history.clear()
+        self._undo_history.append(step)
+        self._log.made(step)
+
+    def take_step(self, *, undoing: bool) -> Step | None:
+        """Take the step that is to be undone, or redone, out of the history."""
+        history = self._undo_history if undoing else self._redo_history
+        return history.pop() if history else None
+
+    def put_step(self, step: Step, *, undone: bool) -> None:
+        """Put a step into the history after it was undone, or redone."""
+        (self._redo_history if undone else self._undo_history).append(step)
+        self._log.mark(step, undone=undone)
+
     def paint_polygon(self, points: Any, new_label: int) -> None:
         """Paint a polygon ``(vertex, 2)`` of level-0 ``(row, col)``, in bounded memory."""
-        corners = np.array(points, dtype=int)
-        if np.prod(np.ptp(corners, axis=0), dtype=float) <= POLYGON_BAND:
-            super().paint_polygon(corners, new_label)
-            return
         self._validate_label_in_range(new_label)
-        with nullcontext() if self._block_history else self.block_history():
-            for window, mask in self._polygon_bands(corners):
-                self._paint_region_with_mask(window.slices, mask, new_label, [0, 1], refresh=False)
-        self._partial_labels_refresh()
+        painting = PolygonPainting(points, stored_label(new_label))
+        if painting.window.area <= LARGE and not self._must_wait:
+            super().paint_polygon(painting.corners, new_label)
+        else:
+            self._paint_large("Painting a polygon", lambda: painting, "polygon", new_label)
 
-    def _polygon_bands(self, corners: NDArray[np.intp]) -> Iterator[tuple[Window, Mask]]:
-        """Masks of the polygon by bands of rows: PIL rounds as if it were one."""
-        y0, x0 = (max(int(n), 0) for n in corners.min(axis=0))
-        stop = corners.max(axis=0) + 1
-        y1, x1 = (min(int(n), size) for n, size in zip(stop, self.data.shape, strict=True))
-        rows = max(POLYGON_BAND // max(x1 - x0, 1), 1)
-        for row in range(y0, y1 if x1 > x0 else y0, rows):
-            height = min(rows, y1 - row)
-            mask = self._create_polygon_mask(corners - (row, x0), [height, x1 - x0])
-            columns = np.flatnonzero(mask.any(axis=0))
-            if columns.size:
-                first, last = int(columns[0]), int(columns[-1])
-                yield Window(row, x0 + first, height, last - first + 1), mask[:, first : last + 1]
+    def fill(self, coord: Any, new_label: int, refresh: bool = True) -> None:
+        """Fill the area connected with a pixel, as far as it is on screen."""
+        self._validate_label_in_range(new_label)
+        seed = Window(int(coord[0]), int(coord[1]), 1, 1)
+        area = self._fillable(seed)
+        if area.area <= LARGE and not self._must_wait:
+            super().fill(coord, new_label, refresh)
+        elif seed.intersects(area):
+            make = Flood(self.data, seed, area, self.bucket(new_label))
+            self._paint_large("Filling an area", make, "fill", new_label)
+
+    def undo(self) -> None:
+        """Take back the last step."""
+        self._step(self._undo_history, undoing=True)
+
+    def redo(self) -> None:
+        """Make the step that was taken back again."""
+        self._step(self._redo_history, undoing=False)
+
+    def _step(self, history: History, *, undoing: bool) -> None:
+        large = bool(history) and history[-1].area > LARGE
+        if self.painter is not None and (self.painter.busy or large):
+            self.painter.replay(self, undoing=undoing)
+        elif (step := self.take_step(undoing=undoing)) is not None:
+            self._replay(step, undoing)
+            self.put_step(step, undone=undoing)
+
+    @property
+    def _must_wait(self) -> bool:
+        return self.painter is not None and self.painter.busy
+
+    def _paint_large(
+        self, name: str, make: Callable[[], Painting], tool: str, new_label: int
+    ) -> None:
+        over = None
+        if self.preserve_labels:
+            over = stored_label(self._get_preserve_labels_source_label(new_label))
+        if self.painter is not None:
+            self.painter.paint(self, name, make, tool, over)
+            return
+        step, painting = Step(tool=tool), make()
+        for progress in paint(self.data.pyramid, painting, step, over):
+            self.refresher.refresh(progress.window)
+        if step:
+            self.record(step)
 
     # What follows overrides napari's private methods.
 
@@ -188,7 +231,7 @@ class Labels(NapariLabels):
         self.editable = self.can_paint  # napari: not for multiscale data
 
     def _validate_label_in_range(self, label: int) -> None:
-        if not 0 <= label <= self.data.classes:
+        if not 0 <= label <= 255 or not self.data.allowed[stored_label(label)]:
             raise WrongSelectedLabelError(self.dtype, label, 0, self.data.classes)
 
     def _get_value(self, position: Any) -> Any:
@@ -221,6 +264,34 @@ class Labels(NapariLabels):
             window = union(window_of(self._updated_slice), window)
         self._updated_slice = window.slices
 
+    def _draw(self, new_label: int, last_cursor_coord: Any, coordinates: Any) -> None:
+        large = self._stroke is not None or self.brush_size > LARGE_BRUSH or self._must_wait
+        if coordinates is None or self._mode not in (Mode.PAINT, Mode.ERASE) or not large:
+            super()._draw(new_label, last_cursor_coord, coordinates)
+            return
+        if self._stroke is None:
+            self._validate_label_in_range(new_label)
+            label = stored_label(new_label)
+            tool = "erase" if self._mode == Mode.ERASE else "brush"
+            self._stroke = LargeStroke(self.brush_size, label, new_label, tool)
+        drawn = self._stroke.add(self, coordinates)
+        if drawn is not None:
+            self._accumulate_updated_slice(drawn.slices)
+            self._partial_labels_refresh()
+
+    def _commit_staged_history(self) -> None:
+        super()._commit_staged_history()
+        stroke, self._stroke = self._stroke, None
+        if stroke is not None:
+            shown = shown_label(stroke.label)
+            self._paint_large("Painting a stroke", stroke.painting, stroke.tool, shown)
+
+    def _append_to_undo_history(self, item: list[Edit]) -> None:
+        tool = {Mode.PAINT: "brush"}.get(self._mode, str(self._mode))
+        step = Step(item, tool)
+        super()._append_to_undo_history(step)
+        self._log.made(step)
+
     def _get_flood_mask_and_bbox(
         self, coord: Any, new_label: int, _dims_to_paint: Any
     ) -> tuple[Mask, NDArray[np.intp], NDArray[np.intp], Pixels] | None:
@@ -230,18 +301,22 @@ class Labels(NapariLabels):
         if not seed.intersects(area):
             return None
         labels = self.data[area.slices]
-        at = (seed.y0 - area.y0, seed.x0 - area.x0)
-        old = int(labels[at])
-        kept = self.preserve_labels and old != self._get_preserve_labels_source_label(new_label)
-        if old == new_label or kept:
+        mask = self.bucket(new_label).fill(labels, (seed.y0 - area.y0, seed.x0 - area.x0))
+        if mask is None:
             return None
-        mask = _flooded(labels, at) if self.contiguous else labels == old
-        if _is_cut(mask, area, self.data.pyramid.window):
-            show_info("The fill ends at the border of the view; pan or zoom out to fill on.")
+        if reaches_border(mask, area, self.data.pyramid.window):
+            show_info(CUT_FILL)
         low, high = self._compute_mask_bbox(mask)
         box = (slice(low[0], high[0]), slice(low[1], high[1]))
         corner = np.array([area.y0, area.x0])
         return mask[box], low + corner, high + corner, labels[box]
+
+    def bucket(self, new_label: int) -> Bucket:
+        """Which labels the bucket fills, as napari's own settings have it."""
+        kept = None
+        if self.preserve_labels:
+            kept = self._get_preserve_labels_source_label(new_label)
+        return Bucket(new_label, self.contiguous, kept)
 
     def _fillable(self, seed: Window) -> Window:
         """The part of the image that is loaded for the screen, at most around the seed."""
@@ -259,24 +334,20 @@ class Labels(NapariLabels):
     def _history_atom_for_mask_paint(
         volume_slice: Slices, region_data: Pixels, mask: Mask, new_label: int
     ) -> Edit:
-        label = int(_stored(np.array([new_label], np.uint8))[0])
-        return Edit.record(window_of(volume_slice), mask, _stored(region_data), label)
-
-    def _load_history(self, before: History, after: History, undoing: bool = True) -> None:
-        if before:
-            step = before.pop()
-            after.append(step[::-1])
-            self._replay(step, undoing)
+        old = stored_labels(region_data)
+        return Edit.record(window_of(volume_slice), mask, old, stored_label(new_label))
 
     def _abort_stroke(self) -> None:
-        step, self._staged_history, self._block_history = self._staged_history, [], False
+        step, self._staged_history, self._block_history = Step(self._staged_history), [], False
         self._replay(step, undoing=True)
+        if self._stroke is not None:
+            drawn, self._stroke = self._stroke.painting().window, None
+            self.refresher.refresh(drawn)
 
-    def _replay(self, step: list[Edit], undoing: bool) -> None:
-        for edit in reversed(step):
-            (edit.undo if undoing else edit.redo)(self.data.pyramid)
-        if step:
-            self.refresher.refresh(union(*(edit.window for edit in step)))
+    def _replay(self, step: Step, undoing: bool) -> None:
+        windows = list(step.replay(self.data.pyramid, undoing=undoing))
+        if windows:
+            self.refresher.refresh(union(*windows))
 
 
 def corrections_layer(
@@ -305,83 +376,24 @@ def corrections_layer(
     Returns
     -------
     Labels
-        With ``selected_label = class id + 1``; 0 is the eraser.
+        With ``selected_label = class id + 1`` (:func:`shown_label`); 0 is the eraser.
     """
     schema = schema or store.schema
-    classes = ["not corrected", *schema.names]
+    names = {255: "not corrected", **value_names(schema)}
     return Labels(
-        PaintLevels(store.pyramid, len(schema)),
+        PaintLevels(store.pyramid, schema),
         name=name,
         colormap=correction_colormap(schema),
-        features={"index": list(range(len(classes))), "class": classes},
+        features={"index": list(map(shown_label, names)), "class": list(names.values())},
         scale=scale,
         translate=translate,
         affine=affine,
         units=units,
+        log=StepLog(store),
     )
 
 
 def correction_colormap(schema: ClassSchema) -> DirectLabelColormap:
-    """Colours of the labels that are painted: class ``i`` is ``i + 1``, the rest transparent."""
-    colors: dict[int | None, str] = {i + 1: color for i, color in enumerate(schema.colors)}
+    """Colours of the labels that are painted; see ``value_colors``. The rest is transparent."""
+    colors: dict[int | None, str] = {shown_label(v): c for v, c in value_colors(schema).items()}
     return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors})
-
-
-class _PolygonOverlay(LabelsPolygonOverlay):
-    """The polygon tool of our layer; its own class, so that it gets its own visual."""
-
-
-class _StrokeOverlay(LabelsBrushStrokeOverlay):
-    """The encircling brush stroke of our layer."""
-
-
-class _PolygonVisual(VispyLabelsPolygonOverlay):
-    """Draws the polygon where it will be; napari's is misplaced by the tile's origin."""
-
-    def _on_points_change(self) -> None:
-        points = _in_level(self.layer, np.reshape(self.overlay.points, (-1, 2)) - 0.5)
-        self._polygon.visible, self._line.visible = len(points) > 2, len(points) == 2
-        if self._polygon.visible:
-            self._polygon.pos = points
-        if self._line.visible:
-            self._line.set_data(pos=points)
-        self._nodes.set_data(pos=points, **self._nodes_kwargs)
-
-
-class _StrokeVisual(VispyLabelsBrushStrokeOverlay):
-    """Draws the circle where the stroke began, at every zoom."""
-
-    def _on_geometry_change(self, _event: Any = None) -> None:
-        self._circle.visible = self.overlay.active
-        if self.overlay.active:
-            factors, _ = level_frame(self.layer)
-            self._circle.center = tuple(_in_level(self.layer, np.array([self.overlay.center]))[0])
-            self._circle.radius = tuple(self.overlay.radius / factors[::-1])
-
-
-overlay_to_visual[_PolygonOverlay] = _PolygonVisual
-overlay_to_visual[_StrokeOverlay] = _StrokeVisual
-
-
-def _in_level(layer: NapariLabels, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Level-0 ``(row, col)`` as ``(x, y)`` in pixels of the level on screen.
-
-    napari moves an overlay by the tile's origin and half a pixel of the level.
-    """
-    factors, _ = level_frame(layer)
-    return np.asarray(((points + 0.5) / factors - 0.5)[:, ::-1])
-
-
-def _flooded(labels: Pixels, at: tuple[int, int]) -> Mask:
-    """Pixels connected by their edges that have the same value as the one at ``at``."""
-    return np.asarray(flood(labels, at, connectivity=1), np.bool_)
-
-
-def _is_cut(mask: Mask, area: Window, image: Window) -> bool:
-    """Whether the mask touches a border of ``area`` that is not one of the image."""
-    return bool(
-        (area.y0 > image.y0 and mask[0].any())
-        or (area.x0 > image.x0 and mask[:, 0].any())
-        or (area.y1 < image.y1 and mask[-1].any())
-        or (area.x1 < image.x1 and mask[:, -1].any())
-    )

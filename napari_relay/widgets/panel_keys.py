@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from napari_relay.widgets.region_tools import ACCEPT, IGNORE, LASSO, REFUSE, RELABEL
 from napari_relay.widgets.shortcuts import (
+    ACCEPT_TOOL,
+    AGREE,
     HELP,
+    IGNORE_TOOL,
+    LASSO_TOOL,
     NEXT_CLASS,
+    NEXT_PLACE,
     NEXT_TOKEN,
     PEEK,
     PREDICT_VIEW,
     PREVIOUS_CLASS,
+    PREVIOUS_PLACE,
     PROBE,
+    REFUSE_TOOL,
+    RELABEL_TOOL,
+    SKIP_PLACE,
     KeyBindings,
     Peek,
     add_hint,
@@ -31,6 +42,7 @@ def bind_keys(panel: RelayPanel) -> KeyBindings:
     keys.press(PREVIOUS_CLASS, lambda: panel.correction.step_class(-1))
     keys.press(NEXT_TOKEN, panel.attention.next_token)
     keys.press(PROBE, panel.probe.tool.switch)
+    _bind_correcting(panel, keys)
     keys.press(HELP, panel.show_help)
     add_hint(panel.prediction.predict_view, PREDICT_VIEW)
     add_hint(panel.explore.opacity, PEEK)
@@ -38,6 +50,28 @@ def bind_keys(panel: RelayPanel) -> KeyBindings:
     add_hint(panel.probe.toggle, PROBE)
     add_hint(panel.help, HELP)
     return keys
+
+
+def _bind_correcting(panel: RelayPanel, keys: KeyBindings) -> None:
+    """Bind the places to look at, and the tools of the section *Correct*."""
+    section, places = panel.correction, panel.correction.places
+    for shortcut, act, made in (
+        (NEXT_PLACE, places.go, places.next),
+        (PREVIOUS_PLACE, places.go_back, places.previous),
+        (SKIP_PLACE, places.skip_place, places.skip),
+        (AGREE, places.agree_with_place, places.agree),
+    ):
+        keys.press(shortcut, act)
+        add_hint(made, shortcut)
+    for shortcut, tool in (
+        (ACCEPT_TOOL, ACCEPT),
+        (RELABEL_TOOL, RELABEL),
+        (REFUSE_TOOL, REFUSE),
+        (IGNORE_TOOL, IGNORE),
+        (LASSO_TOOL, LASSO),
+    ):
+        keys.press(shortcut, partial(section.choose, tool))
+        add_hint(section.button_of(tool), shortcut)
 
 
 def _is_shown(panel: RelayPanel) -> bool | None:

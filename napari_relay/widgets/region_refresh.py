@@ -14,7 +14,7 @@ import numpy as np
 from napari.layers import Labels as NapariLabels
 from numpy.typing import NDArray
 
-from napari_relay.geometry import Window
+from napari_relay.geometry import Window, union
 
 Slices = tuple[slice, slice]
 """Rows and columns, each with a start and a stop."""
@@ -128,10 +128,3 @@ def window_of(key: tuple[slice, ...]) -> Window:
     return Window(
         int(rows.start), int(cols.start), int(rows.stop - rows.start), int(cols.stop - cols.start)
     )
-
-
-def union(*windows: Window) -> Window:
-    """The smallest window around all."""
-    y0, x0 = min(w.y0 for w in windows), min(w.x0 for w in windows)
-    y1, x1 = max(w.y1 for w in windows), max(w.x1 for w in windows)
-    return Window(y0, x0, y1 - y0, x1 - x0)

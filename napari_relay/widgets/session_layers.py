@@ -19,8 +19,11 @@ from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.image_layer import placement_of
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import correction_colormap, corrections_layer
+from napari_relay.widgets.painter import Painter
+from napari_relay.widgets.place_finder import PlaceFinder
 from napari_relay.widgets.prober import Prober
 from napari_relay.widgets.region_refresh import RegionRefresher
+from napari_relay.widgets.region_tools import RegionTools
 from napari_relay.widgets.score_overlay import ScoreName, ScoreOverlay
 from relay_tokens import IGNORE_INDEX, ClassSchema
 
@@ -49,6 +52,9 @@ class SessionLayers:
         self._score = ScoreOverlay(session, base, self._insert)
         self.attention = AttentionLayers(session, base, self._insert)
         self.prober = Prober(viewer, session, base, self._insert)
+        self.places = PlaceFinder(viewer, session, base, self._insert)
+        self.painter = Painter()
+        self.tools = RegionTools(self.painter, lambda: self.corrections, lambda: session.store)
         self._refresher: RegionRefresher | None = None
         self._painted: CorrectionStore | None = None
         self._timer = QTimer()
@@ -65,6 +71,8 @@ class SessionLayers:
         self._timer.stop()
         self.attention.close()
         self.prober.close()
+        self.places.close()
+        self.painter.close()
         self.session.events.model_changed.disconnect(self._on_model_changed)
         self.session.events.colors_changed.disconnect(self._on_colors_changed)
         self.session.events.tile_predicted.disconnect(self._on_tile)
@@ -100,7 +108,8 @@ class SessionLayers:
 
     def _overlays(self) -> list[Layer]:
         overlays = (self.prediction, self.score, *self.attention.layers, self.corrections)
-        return [layer for layer in overlays if layer is not None] + self.prober.overlays
+        shown = [layer for layer in (*overlays, self.places.layer) if layer is not None]
+        return shown + self.prober.overlays
 
     # --- what a panel asks for
 
@@ -108,6 +117,7 @@ class SessionLayers:
         """Note which level-0 pixels are on screen."""
         self.attention.follow(view)
         self.prober.layers.follow_zoom()
+        self.places.follow_zoom()
 
     def show_prediction(self) -> None:
         """Show the class mask, made anew if the person has deleted it."""
@@ -144,6 +154,8 @@ class SessionLayers:
         store, corrections = self.session.store, self.session.corrections
         if store is None:
             return
+        if corrections is not None and self.session.version is not None:
+            corrections.log.model = self.session.version.label
         if self.prediction is None:
             self.prediction = self._add_prediction(store)
         else:
@@ -195,6 +207,7 @@ class SessionLayers:
         if self.score is event.value:
             self._score.forget_layer()
         self.prober.forget_layer(event.value)
+        self.places.forget_layer(event.value)
         if self.prediction is None:
             self._refresher = None
 
@@ -219,6 +232,7 @@ class SessionLayers:
     def _add_corrections(self, corrections: CorrectionStore) -> PaintableLabels:
         layer = corrections_layer(corrections, self.session.classes, **placement_of(self.base))
         layer.can_paint = layer.editable = not self.session.read_only
+        layer.painter = self.painter
         self._insert(layer)
         return layer
 

@@ -38,10 +38,22 @@ PEEK = Shortcut("H", "Hide the prediction while the key is held; a tap hides or 
 NEXT_CLASS = Shortcut("N", "Take the next class to paint with")
 PREVIOUS_CLASS = Shortcut("Shift-N", "Take the class before it")
 NEXT_TOKEN = Shortcut("K", "Show the attention of the next relay token")
+NEXT_PLACE = Shortcut(".", "Look at the next place that the model is unsure of")
+PREVIOUS_PLACE = Shortcut(",", "Look at the place before")
+SKIP_PLACE = Shortcut("J", "Jump over the place that is looked at")
+AGREE = Shortcut("U", "Agree with the prediction in the place that is looked at")
+ACCEPT_TOOL = Shortcut("Shift-C", "Confirm what is predicted: click on it, or draw round it")
+RELABEL_TOOL = Shortcut("Shift-R", "Give what is predicted the chosen class instead")
+REFUSE_TOOL = Shortcut("Shift-X", "Say that something is not what is predicted")
+IGNORE_TOOL = Shortcut("Shift-I", "Say that nobody can say what something is")
+LASSO_TOOL = Shortcut("Shift-O", "Draw round an area with the button held")
 PROBE = Shortcut("Q", "Take the probe in hand, or put it down; Esc puts it down too")
 HELP = Shortcut("F1", "Open this page")
 
-SHORTCUTS = (PREDICT_VIEW, PEEK, NEXT_CLASS, PREVIOUS_CLASS, NEXT_TOKEN, PROBE, HELP)
+SHORTCUTS = (
+    PREDICT_VIEW, PEEK, NEXT_CLASS, PREVIOUS_CLASS, NEXT_TOKEN, PROBE, NEXT_PLACE, PREVIOUS_PLACE,
+    SKIP_PLACE, AGREE, ACCEPT_TOOL, RELABEL_TOOL, REFUSE_TOOL, IGNORE_TOOL, LASSO_TOOL, HELP,
+)  # fmt: skip
 """All of them. None is one of napari's own."""
 
 

@@ -117,8 +117,8 @@ def test_a_folder_of_something_else_is_named(tmp_path: Path, store: CorrectionSt
     with pytest.raises(UserError, match="photos does not hold corrections"):
         CorrectionStore.open(tmp_path / "photos")
     metadata = store.folder / "zarr.json"
-    metadata.write_text(metadata.read_text().replace('"format": 1', '"format": 99'))
-    with pytest.raises(UserError, match="format 99 instead of 1"):
+    metadata.write_text(metadata.read_text().replace('"format": 2', '"format": 99'))
+    with pytest.raises(UserError, match="format 99 instead of 2"):
         CorrectionStore.open(store.folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.interactions import (
     mouse_double_click_callbacks,
     mouse_move_callbacks,
@@ -32,7 +33,7 @@ class Mouse:
             handled = False
 
         Event.button = button
-        return Event()
+        return ReadOnlyWrapper(Event(), exceptions=("handled",))  # a drag follows its wrapped event
 
     def drag(self, *points: tuple[float, float], button: int = 1) -> None:
         mouse_press_callbacks(self.layer, self.event("mouse_press", *points[0], button))

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from napari._qt import qt_main_window
 from napari.layers import Labels as NapariLabels
+from napari.layers.labels.labels import WrongSelectedLabelError
 
-from napari_relay.widgets import paintable_labels, region_refresh
+from napari_relay.widgets import labels_overlays, region_refresh
 
-# What paintable_labels.py and region_refresh.py use. Where one of these changes, read
-# what napari does now before changing the list.
+# What paintable_labels.py, labels_overlays.py and region_refresh.py use. Where one of these
+# changes, read what napari does now before changing the list.
 SIGNATURES = {
     "Labels._ensure_int_labels": "(self, data)",
     "Labels._reset_editable": "(self)",
@@ -30,7 +31,12 @@ SIGNATURES = {
     ),
     "Labels._history_atom_for_mask_paint": "(volume_slice, region_data, mask, new_label)",
     "Labels._reset_history": "(self, event=None)",
-    "Labels._load_history": "(self, before, after, undoing=True)",
+    "Labels._append_to_undo_history": "(self, item)",
+    "Labels._commit_staged_history": "(self)",
+    "Labels._draw": "(self, new_label, last_cursor_coord, coordinates)",
+    "Labels.fill": "(self, coord, new_label, refresh=True)",
+    "Labels.undo": "(self)",
+    "Labels.redo": "(self)",
     "Labels._abort_stroke": "(self)",
     "Labels._raw_to_displayed": "(self, raw, data_slice=None)",
     "Labels.block_history": "(self)",
@@ -68,8 +74,8 @@ LAYER_ATTRIBUTES = (
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_napari_still_has_the_private_function(name: str) -> None:
     owner, function = name.split(".")
-    module = paintable_labels
-    found = getattr(NapariLabels if owner == "Labels" else getattr(module, owner), function)
+    owners = {"Labels": NapariLabels, "WrongSelectedLabelError": WrongSelectedLabelError}
+    found = getattr(owners.get(owner) or getattr(labels_overlays, owner), function)
     signature = inspect.signature(found)
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
     plain = signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
@@ -94,8 +100,8 @@ def test_napari_still_finds_the_visual_of_an_overlay_by_its_class() -> None:
 
     assert "mro" in inspect.getsource(create_vispy_overlay)
     ours = {
-        paintable_labels._PolygonOverlay: labels_polygon.VispyLabelsPolygonOverlay,
-        paintable_labels._StrokeOverlay: labels_brush_stroke.VispyLabelsBrushStrokeOverlay,
+        labels_overlays.PolygonOverlay: labels_polygon.VispyLabelsPolygonOverlay,
+        labels_overlays.StrokeOverlay: labels_brush_stroke.VispyLabelsBrushStrokeOverlay,
     }
     for overlay, visual in ours.items():
         assert issubclass(overlay_to_visual[overlay], visual)

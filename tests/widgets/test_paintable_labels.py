@@ -265,7 +265,7 @@ def test_a_large_polygon_is_painted_like_a_small_one(
     at_once = pixels(store)
     layer.undo()
     assert store.is_empty
-    monkeypatch.setattr(paintable_labels, "POLYGON_BAND", 300_000)
+    monkeypatch.setattr(paintable_labels, "LARGE", 300_000)
     layer.paint_polygon(star, 2)
     np.testing.assert_array_equal(pixels(store), at_once)
     layer.undo()
