@@ -114,9 +114,9 @@ class EditablePyramid:
             for area in self._cache.known_chunks(0):
                 self._propagate(area)
 
-    def corrected_areas(self) -> Iterator[Window]:
-        """Level-0 areas of the chunks that may hold a class, in row-major order."""
-        yield from self._cache.known_chunks(0)
+    def corrected_areas(self, level: int = 0) -> Iterator[Window]:
+        """Areas of the chunks of a level that may be painted, in its pixels, in row-major order."""
+        yield from self._cache.known_chunks(level)
 
     def _propagate(self, window: Window) -> None:
         for level in range(1, len(self)):
