@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from benchmarks.forest import Forest
 from benchmarks.frozen_features import FrozenFeatures
-from benchmarks.interactive_scores import BaseDomain
 from napari_relay.annotation import CorrectionStore
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
 from napari_relay.inference import PredictionStore, PredictOptions, predict
 from napari_relay.training import FinetuneOptions, FinetuneResult, finetune
-from relay_tokens import IGNORE_INDEX, Checkpoint, load_checkpoint, save_checkpoint
+from relay_tokens import (
+    IGNORE_INDEX,
+    Checkpoint,
+    RelaySegmenter,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 TREES = 100
 """Of the forest, as ilastik has them."""
@@ -45,8 +50,9 @@ class Learner(Protocol):
     def predict_rest(self) -> None:
         """Predict everything that is missing, and fill :attr:`labels`."""
 
-    def base_scores(self, base: BaseDomain) -> dict[str, Any] | None:
-        """How well the base domain is known; None where that is not asked."""
+    @property
+    def model(self) -> RelaySegmenter | None:
+        """The model of now, where it is the model that learns."""
 
     def save(self, number: int) -> None:
         """Keep what going on with round ``number`` needs."""
@@ -114,9 +120,10 @@ class RelayLearner:
         self._predict(None)
         self.labels = self.store.read_labels(self._image.window)
 
-    def base_scores(self, base: BaseDomain) -> dict[str, Any]:
-        """Of the weights of now."""
-        return base.scores(self._checkpoint.model)
+    @property
+    def model(self) -> RelaySegmenter:
+        """With the weights of now."""
+        return self._checkpoint.model
 
     def save(self, number: int) -> None:
         """Keep the weights of now; those of the round before are no longer needed."""
@@ -184,9 +191,9 @@ class ForestLearner:
         if self._forest is not None:
             self.labels = self._predict(self._image.window)
 
-    def base_scores(self, base: BaseDomain) -> dict[str, Any] | None:
-        """None: the forest leaves the model as it is, and is used for this image alone."""
-        return None
+    @property
+    def model(self) -> None:
+        """None: the forest leaves the model as it is, and serves this image alone."""
 
     def save(self, number: int) -> None:
         """Keep what is predicted: the next corrections depend on it."""

@@ -174,6 +174,7 @@ class _State:
         truth = np.where(painted == IGNORE_INDEX, self.ground.truth, IGNORE_INDEX)
         said = self.learner.labels
         labels = known.shipped if said is None else said
+        model = self.learner.model
         return {
             "painted": int((painted != IGNORE_INDEX).sum()),
             **{
@@ -184,7 +185,7 @@ class _State:
                     ("reference", known.reference),
                 )
             },
-            "base": self.learner.base_scores(self.base),
+            "base": None if model is None else self.base.scores(model),
         }
 
     def _keep(self, record: dict[str, Any]) -> None:
