@@ -32,7 +32,7 @@ from napari_relay.inference import (
 )
 from napari_relay.inference.fingerprints import image_fingerprint
 from napari_relay.inference.store_folder import store_folder
-from napari_relay.training import FinetuneOptions, FinetuneProgress, finetune
+from napari_relay.training import CorrectedImage, FinetuneOptions, FinetuneProgress, finetune
 from relay_tokens import Checkpoint, ClassSchema, UserError, load_checkpoint, save_checkpoint
 
 
@@ -181,8 +181,9 @@ class Session:
         number = self.versions()[-1].number + 1
         version = ModelVersion(name, number, self._versions_folder(name) / str(number))
         record = {**checkpoint.metadata.training, "parent_version": used.version.number}
-        kept = Checkpoint(checkpoint.model, replace(checkpoint.metadata, training=record))
-        save_checkpoint(version.folder or self.folder, kept.model, kept.metadata)
+        kept = replace(checkpoint, metadata=replace(checkpoint.metadata, training=record))
+        folder = version.folder or self.folder
+        save_checkpoint(folder, kept.model, kept.metadata, kept.base_tiles)
         self._switch(self._made_ready(kept, version))
         return version
 
@@ -284,8 +285,19 @@ class Session:
         """What was painted with the classes of the model in use."""
         return self._corrections
 
-    def finetune(self, options: FinetuneOptions | None = None) -> Iterator[FinetuneProgress]:
+    def finetune(
+        self,
+        options: FinetuneOptions | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[FinetuneProgress]:
         """Train on the corrections. For a worker thread; nothing changes until :meth:`accept`.
+
+        Parameters
+        ----------
+        options
+            How long and how.
+        should_stop
+            Asked after each step; the best weights so far are the result then.
 
         Raises
         ------
@@ -300,7 +312,8 @@ class Session:
             )
         corrections.flush()
         windows = corrections.corrected_windows(checkpoint.model.config.crop_size)
-        return finetune(checkpoint, used.image, corrections, windows, options or FinetuneOptions())
+        corrected = CorrectedImage(used.image, corrections, windows)
+        return finetune(checkpoint, corrected, options, should_stop)
 
     def close(self) -> None:
         """Save the corrections and stop the saving thread."""
@@ -349,7 +362,7 @@ class Session:
 def _in_colors(checkpoint: Checkpoint, classes: ClassSchema) -> Checkpoint:
     if classes == checkpoint.metadata.classes:
         return checkpoint
-    return Checkpoint(checkpoint.model, replace(checkpoint.metadata, classes=classes))
+    return replace(checkpoint, metadata=replace(checkpoint.metadata, classes=classes))
 
 
 def _raise(error: UserError) -> None:

@@ -23,6 +23,9 @@ from relay_tokens.segmenter import RelaySegmenter
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+BASE_TILES = "base_tiles.npz"
+"""Some of the data a model was trained on, which fine-tuning reminds it of; not every
+model has them."""
 FORMAT_VERSION = 1
 
 
@@ -34,6 +37,8 @@ class Checkpoint:
     """The model, on the CPU and in eval mode when loaded."""
     metadata: ModelMetadata
     """Classes, bands, normalisation, pixel size, training record."""
+    base_tiles: Path | None = None
+    """File with some of the data it was trained on, which fine-tuning reminds it of."""
 
     def __post_init__(self) -> None:
         config, metadata = self.model.config, self.metadata
@@ -48,8 +53,23 @@ class Checkpoint:
                 )
 
 
-def save_checkpoint(folder: str | Path, model: RelaySegmenter, metadata: ModelMetadata) -> None:
+def save_checkpoint(
+    folder: str | Path,
+    model: RelaySegmenter,
+    metadata: ModelMetadata,
+    base_tiles: Path | None = None,
+) -> None:
     """Write a model into ``folder``, each file whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+    model, metadata
+        What is written.
+    base_tiles
+        File that is copied beside them, see :attr:`Checkpoint.base_tiles`; one that is
+        gone is left out.
 
     Raises
     ------
@@ -70,7 +90,11 @@ def save_checkpoint(folder: str | Path, model: RelaySegmenter, metadata: ModelMe
             # save_file would make a file that only its owner may read.
             (Path(scratch) / WEIGHTS).write_bytes(save(state))
             (Path(scratch) / CONFIG).write_text(json.dumps(document, indent=2) + "\n")
-            for name in (WEIGHTS, CONFIG):
+            names = [WEIGHTS, CONFIG]
+            if base_tiles is not None and base_tiles.exists():
+                (Path(scratch) / BASE_TILES).write_bytes(base_tiles.read_bytes())
+                names.insert(0, BASE_TILES)
+            for name in names:
                 (Path(scratch) / name).replace(folder / name)
     except OSError as error:
         raise UserError(
@@ -91,7 +115,8 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     config, metadata = _describe(folder)
     model = RelaySegmenter(config)
     _load_weights(model, folder / WEIGHTS)
-    return Checkpoint(model.eval(), metadata)
+    tiles = folder / BASE_TILES
+    return Checkpoint(model.eval(), metadata, tiles if tiles.exists() else None)
 
 
 def load_metadata(folder: str | Path) -> ModelMetadata:

@@ -83,9 +83,23 @@ class RelaySegmenter(nn.Module):
         UserError
             When the crops do not have the model's size or number of bands.
         """
+        return self.classify(self.features(local, global_, record_attention, global_reading))
+
+    def features(
+        self,
+        local: Tensor,
+        global_: Tensor | None = None,
+        record_attention: bool = False,
+        global_reading: bool = True,
+    ) -> Features:
+        """What the backbone makes of a batch of crop pairs; parameters as of :meth:`forward`."""
         self._check(local, "local")
         first, second = self._crops_read(local, global_)
         features: Features = self.backbone(first, second, record_attention, global_reading)
+        return features
+
+    def classify(self, features: Features) -> RelayOutput:
+        """Logits from :meth:`features`: all that the head does."""
         wide = None if features.global_ is None else self.head(features.global_)
         logits = self._local_logits(self.head(features.local), wide)
         return RelayOutput(logits, wide, features.attention)

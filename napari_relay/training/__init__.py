@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from napari_relay.images.band_statistics import BandStatistics
 from napari_relay.training.card import model_card
+from napari_relay.training.corrected_image import CorrectedImage
 from napari_relay.training.evaluation import evaluate
-from napari_relay.training.finetuning import (
-    FinetuneOptions,
-    FinetuneProgress,
-    FinetuneResult,
-    finetune,
-)
+from napari_relay.training.finetune_options import FinetuneOptions
+from napari_relay.training.finetuning import FinetuneProgress, FinetuneResult, finetune
 from napari_relay.training.held_out import held_out_examples
 from napari_relay.training.labelled_image import ExampleReaders, LabelledImage, labelled_image
 from napari_relay.training.labels import ArrayLabels, LabelSource, compute_labels
@@ -27,6 +24,7 @@ from napari_relay.training.training_data import TrainingData, dataset_data, imag
 __all__ = [
     "ArrayLabels",
     "BandStatistics",
+    "CorrectedImage",
     "ExampleReaders",
     "FinetuneOptions",
     "FinetuneProgress",

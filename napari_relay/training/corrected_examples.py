@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy import ndimage
-from torch import Tensor
 
 from napari_relay.geometry import Window
-from napari_relay.training.augmentation import random_augmentation
-from napari_relay.training.examples import Batch, Example, ExampleReader, augment, collate
-from napari_relay.training.labels import Labels
-from relay_tokens import IGNORE_INDEX, RelaySegmenter, UserError
+from napari_relay.inference.reading import ReadAhead
+from napari_relay.training.base_tiles import BaseTiles
+from napari_relay.training.corrected_places import (
+    Region,
+    choose_evenly,
+    find_regions,
+    held_out_regions,
+)
+from napari_relay.training.correction_values import class_labels
+from napari_relay.training.evaluation import batched
+from napari_relay.training.examples import Example, ExampleReader
+from napari_relay.training.finetune_options import FinetuneOptions
+from napari_relay.training.labelled_image import Place
+from napari_relay.training.lesson import (
+    Lesson,
+    base_lesson,
+    corrected_lesson,
+    replayed_lesson,
+)
+from napari_relay.training.old_model import BATCH, OldModel
+from relay_tokens import IGNORE_INDEX, UserError
 
 MAX_CORRECTED = 48
-"""Corrected crops kept in memory for a round; of more, a random choice."""
-NEAR_CORRECTION = 32
-"""Pixels around a correction in which the old prediction is not rehearsed: what
-was wrong there is likely wrong a little further on too."""
-MIN_TO_HOLD_OUT = 4
-"""Corrected crops from which on some are held out."""
+"""Corrected crops kept in memory for a round; of more, a choice even by class."""
+MAX_MEASURED = 16
+"""Corrected crops that are measured on."""
+READERS = 2
+"""Threads that read crops."""
 
 
-class Lesson(NamedTuple):
-    """A crop with corrections, the old model's belief, or both."""
-
-    example: Example
-    """Crops, and the corrections as labels."""
-    belief: NDArray[np.float32]
-    """``(class, crop, crop)``: the old model's softmax."""
-    rehearsed: NDArray[np.bool_]
-    """``(crop, crop)``: where the belief is to be kept."""
+class GatheringStopped(Exception):  # noqa: N818  (nothing went wrong)
+    """Raised where a person did not want to wait for the end."""
 
 
 @dataclass(frozen=True)
@@ -46,171 +52,178 @@ class CorrectedExamples:
     """Crops with corrections to learn."""
     replayed: tuple[Lesson, ...]
     """Crops without corrections to rehearse; may be empty."""
+    base: tuple[Lesson, ...]
+    """Crops of the training data to rehearse; may be empty."""
     measured: tuple[Example, ...]
     """Crops whose corrections are measured on."""
     unseen: tuple[Example, ...]
     """Crops never learnt or rehearsed, labelled by the old model."""
+    base_measured: tuple[Example, ...]
+    """Crops of the training data that are measured on; may be empty."""
+    regions: int
+    """Corrected regions, learnt and held out."""
     is_held_out: bool
     """Whether :attr:`measured` is kept out of :attr:`corrected`."""
 
-    def draw(self, rng: np.random.Generator, count: int) -> list[Lesson]:
-        """Draw ``count`` augmented lessons: half corrected, evenly by class; half replayed."""
-        half = count - count // 2 if self.replayed else count
-        drawn = [self._by_class(rng) for _ in range(half)]
-        drawn += [self.replayed[rng.integers(len(self.replayed))] for _ in range(count - half)]
-        return [_augmented(lesson, rng) for lesson in drawn]
-
-    def _by_class(self, rng: np.random.Generator) -> Lesson:
-        """Draw a corrected class, each alike, then a crop that has it."""
-        present = [set(np.unique(c.example.labels).tolist()) for c in self.corrected]
-        classes = sorted(set().union(*present) - {IGNORE_INDEX})
-        wanted = int(rng.choice(classes))
-        fitting = [c for c, has in zip(self.corrected, present, strict=True) if wanted in has]
-        return fitting[rng.integers(len(fitting))]
+    @property
+    def all_measured(self) -> int:
+        """Crops of an evaluation."""
+        return len(self.measured) + len(self.unseen) + len(self.base_measured)
 
 
-def gather_examples(
-    reader: ExampleReader,
-    teacher: RelaySegmenter,
-    windows: Sequence[Window],
-    holdout: float,
-    replayed: int,
-    seed: int,
-) -> CorrectedExamples:
-    """Read corrected and replayed crops, and part them.
+class _Chosen(NamedTuple):
+    """Places by what they are for."""
+
+    learnt: list[Place]
+    """Corrected crops that are learnt."""
+    held_out: list[Place]
+    """Corrected crops that are measured on; empty where there are too few regions."""
+    regions: int
+    """Corrected regions in all."""
+
+
+class ExampleGatherer:
+    """Reads corrected and replayed crops, and parts them.
 
     Parameters
     ----------
-    reader
-        Its labels are the corrections.
-    teacher
-        The old model, in eval mode.
-    windows
-        Where corrections lie.
-    holdout
-        Share of the corrected crops that is held out, when there are four or more.
-    replayed
-        Number of crops without corrections to rehearse; half as many again
-        stay unseen.
-    seed
-        Of all random choices.
-
-    Raises
-    ------
-    UserError
-        When no window has a correction.
+    readers
+        Of each image; their labels are the corrections.
+    old
+        The model that is corrected.
+    options
+        Shares, counts and seed.
+    should_stop
+        Whether to give up; asked between reading and forward passes.
     """
-    rng = np.random.default_rng([seed, 4])
-    side = reader.config.crop_size
-    places = [w for window in windows for w in cover(window, side)]
-    corrected = [w for w in dict.fromkeys(places) if _has_label(reader.labels.read(w))]
-    if not corrected:
-        raise UserError(
-            "There is nothing to learn from yet. Paint at least one correction, then fine-tune."
+
+    def __init__(
+        self,
+        readers: Sequence[ExampleReader],
+        old: OldModel,
+        options: FinetuneOptions,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._readers, self._old, self._options = readers, old, options
+        self._should_stop = should_stop
+        self._rng = np.random.default_rng([options.seed, 4])
+
+    def gather(self, windows: Sequence[Sequence[Window]], base: BaseTiles) -> CorrectedExamples:
+        """Read what a round needs.
+
+        Parameters
+        ----------
+        windows
+            Where corrections lie in each image.
+        base
+            Tiles of the training data.
+
+        Raises
+        ------
+        UserError
+            When no window has a correction.
+        GatheringStopped
+            When it was told to.
+        """
+        chosen, count = self._choose(windows), self._options.replayed
+        corrected, held_out = self._corrected(chosen)
+        away = list(self._read(self._elsewhere(count + (count + 1) // 2)))
+        beliefs = iter(self._beliefs([*corrected, *away, *base.learnt]))
+        learnt = tuple(corrected_lesson(e, next(beliefs)) for e in corrected)
+        replayed = tuple(replayed_lesson(e, next(beliefs)) for e in away)
+        return CorrectedExamples(
+            corrected=learnt,
+            replayed=replayed[:count],
+            base=tuple(base_lesson(e, next(beliefs)) for e in base.learnt),
+            measured=tuple(map(_classes_alone, held_out or corrected[:MAX_MEASURED])),
+            unseen=tuple(map(_as_labels, replayed[count:])),
+            base_measured=base.measured,
+            regions=chosen.regions,
+            is_held_out=bool(held_out),
         )
-    corrected = [corrected[i] for i in rng.permutation(len(corrected))[:MAX_CORRECTED]]
-    count = round(holdout * len(corrected)) if len(corrected) >= MIN_TO_HOLD_OUT else 0
-    held_out, learnt = corrected[:count], corrected[count:]
-    lessons = _lessons(reader, teacher, learnt, held_out)
-    if not lessons:
-        held_out, lessons = [], _lessons(reader, teacher, learnt, [])
-    elsewhere = _elsewhere(reader, replayed + (replayed + 1) // 2, rng)
-    return CorrectedExamples(
-        corrected=tuple(lessons),
-        replayed=tuple(_replay(reader, teacher, w) for w in elsewhere[:replayed]),
-        measured=tuple(reader.read(w) for w in held_out or learnt),
-        unseen=tuple(_as_labels(_replay(reader, teacher, w)) for w in elsewhere[replayed:]),
-        is_held_out=bool(held_out),
-    )
+
+    def _choose(self, windows: Sequence[Sequence[Window]]) -> _Chosen:
+        regions = find_regions(self._readers, windows, self._rng)
+        if not regions:
+            raise UserError(
+                "There is nothing to learn from yet. Paint at least one correction, then fine-tune."
+            )
+        held = held_out_regions(regions, self._options.holdout, self._options.seed)
+        learnt = [region for i, region in enumerate(regions) if i not in held]
+        kept_out = [regions[i] for i in sorted(held)]
+        return _Chosen(
+            self._some(learnt, MAX_CORRECTED), self._some(kept_out, MAX_MEASURED), len(regions)
+        )
+
+    def _some(self, regions: Sequence[Region], count: int) -> list[Place]:
+        """Places of regions, at most so many."""
+        places = [place for region in regions for place in region.places]
+        kinds = [kind for region in regions for kind in region.kinds]
+        return choose_evenly(places, kinds, count, self._rng)
+
+    def _corrected(self, chosen: _Chosen) -> tuple[list[Example], list[Example]]:
+        """Crops to learn, and those held out; of overlapping ones the latter get the pixels."""
+        held_out = list(self._read(chosen.held_out))
+        read = zip(chosen.learnt, self._read(chosen.learnt), strict=True)
+        blanked = [_blanked(example, place, chosen.held_out) for place, example in read]
+        learnt = [example for example in blanked if (example.labels != IGNORE_INDEX).any()]
+        return (learnt, held_out) if learnt else (held_out, [])
+
+    def _elsewhere(self, count: int) -> list[Place]:
+        """Random windows without any correction; fewer when they are hard to find."""
+        found: dict[Place, None] = {}
+        for _ in range(4 * count):
+            number = int(self._rng.integers(len(self._readers)))
+            reader = self._readers[number]
+            side = reader.config.crop_size
+            room = np.maximum(np.array(reader.image.shape) - side, 0) + 1
+            y, x = (int(value) for value in self._rng.integers(room))
+            window = Window(y, x, side, side)
+            if len(found) < count and (reader.labels.read(window) == IGNORE_INDEX).all():
+                found[Place(number, window)] = None
+        return list(found)
+
+    def _read(self, places: Sequence[Place]) -> Iterator[Example]:
+        """Read crops, in order."""
+        ahead: ReadAhead[Place, Example] = ReadAhead(
+            lambda place: self._readers[place.image].read(place.window), READERS
+        )
+        try:
+            for _, example in ahead.each(places, 2 * READERS):
+                self._check()
+                yield example
+        finally:
+            ahead.close()
+
+    def _beliefs(self, examples: Sequence[Example]) -> list[NDArray[np.float32]]:
+        found: list[NDArray[np.float32]] = []
+        for batch in batched(examples, BATCH):
+            self._check()
+            found += self._old.beliefs(batch)
+        return found
+
+    def _check(self) -> None:
+        if self._should_stop():
+            raise GatheringStopped
 
 
-def cover(window: Window, side: int) -> list[Window]:
-    """Crops of ``side`` a side that cover a window, in the middle of it."""
-    rows, cols = -(-window.height // side), -(-window.width // side)
-    y0 = window.y0 + (window.height - rows * side) // 2
-    x0 = window.x0 + (window.width - cols * side) // 2
-    return [
-        Window(y0 + i * side, x0 + j * side, side, side) for i in range(rows) for j in range(cols)
-    ]
-
-
-def stack_lessons(lessons: Sequence[Lesson]) -> tuple[Batch, Tensor, Tensor]:
-    """Stack lessons: the batch, beliefs ``(B, class, ...)``, where rehearsed ``(B, ...)``."""
-    beliefs = torch.from_numpy(np.stack([lesson.belief for lesson in lessons]))
-    rehearsed = torch.from_numpy(np.stack([lesson.rehearsed for lesson in lessons]))
-    return collate([lesson.example for lesson in lessons]), beliefs, rehearsed
-
-
-def _lessons(
-    reader: ExampleReader,
-    teacher: RelaySegmenter,
-    windows: Sequence[Window],
-    held_out: Sequence[Window],
-) -> list[Lesson]:
-    """Read the corrected crops that have something to learn."""
-    read = (_lesson(reader, teacher, window, held_out) for window in windows)
-    return [lesson for lesson in read if lesson is not None]
-
-
-def _lesson(
-    reader: ExampleReader, teacher: RelaySegmenter, window: Window, held_out: Sequence[Window]
-) -> Lesson | None:
-    """Read a corrected crop; None when all its corrections are held out."""
-    crops, labels = reader.read(window)
-    labels = labels.copy()
+def _blanked(example: Example, place: Place, held_out: Sequence[Place]) -> Example:
+    """A crop without the corrections that lie in other places."""
+    window, labels = place.window, example.labels.copy()
     for other in held_out:
-        part = window.intersection(other)
-        moved = part._replace(y0=part.y0 - window.y0, x0=part.x0 - window.x0)
-        if part.area:
+        part = window.intersection(other.window)
+        if other.image == place.image and part.area:
+            moved = part._replace(y0=part.y0 - window.y0, x0=part.x0 - window.x0)
             labels[moved.slices] = IGNORE_INDEX
-    if not _has_label(labels):
-        return None
-    distance = ndimage.distance_transform_edt(labels == IGNORE_INDEX)
-    example = Example(crops, labels)
-    rehearsed = crops.valid & (np.asarray(distance) > NEAR_CORRECTION)
-    return Lesson(example, _belief(teacher, example), rehearsed)
+    return Example(example.crops, labels)
 
 
-def _replay(reader: ExampleReader, teacher: RelaySegmenter, window: Window) -> Lesson:
-    example = reader.read(window)
-    return Lesson(example, _belief(teacher, example), example.crops.valid)
+def _classes_alone(example: Example) -> Example:
+    """Only what was said to be of a class can be measured."""
+    return Example(example.crops, class_labels(example.labels))
 
 
 def _as_labels(lesson: Lesson) -> Example:
     """The old model's predictions as labels."""
     predicted = lesson.belief.argmax(axis=0).astype(np.uint8)
     return Example(lesson.example.crops, np.where(lesson.rehearsed, predicted, IGNORE_INDEX))
-
-
-def _elsewhere(reader: ExampleReader, count: int, rng: np.random.Generator) -> list[Window]:
-    """Random windows in the image without any correction; fewer when they are hard to find."""
-    side = reader.config.crop_size
-    room = np.maximum(np.array(reader.image.shape) - side, 0) + 1
-    found: list[Window] = []
-    for _ in range(4 * count):
-        y, x = rng.integers(room)
-        window = Window(int(y), int(x), side, side)
-        if len(found) < count and not _has_label(reader.labels.read(window)):
-            found.append(window)
-    return list(dict.fromkeys(found))
-
-
-@torch.no_grad()
-def _belief(teacher: RelaySegmenter, example: Example) -> NDArray[np.float32]:
-    batch = collate([example]).to(next(teacher.parameters()).device)
-    logits = teacher(batch.local, batch.global_).local_logits
-    belief: NDArray[np.float32] = logits[0].softmax(dim=0).float().cpu().numpy()
-    return belief
-
-
-def _augmented(lesson: Lesson, rng: np.random.Generator) -> Lesson:
-    change = random_augmentation(rng)
-    return Lesson(
-        augment(lesson.example, change),
-        change.move(lesson.belief),
-        change.move(lesson.rehearsed),
-    )
-
-
-def _has_label(labels: Labels) -> bool:
-    return bool((labels != IGNORE_INDEX).any())

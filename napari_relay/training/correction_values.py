@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from relay_tokens import IGNORE_INDEX
+
 NOT_CLASS = 128
 """``NOT_CLASS + c``: whatever it is, it is not class ``c``."""
 
@@ -10,3 +15,17 @@ IGNORED = 254
 
 MAX_CLASSES = IGNORED - NOT_CLASS
 """Classes that can be corrected: each needs a value for "it" and one for "not it"."""
+
+UNTOUCHED = IGNORE_INDEX
+"""Nobody has said anything of it."""
+
+
+def class_labels(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Class ids where a class was painted, 255 elsewhere; of any shape."""
+    return np.where(values < NOT_CLASS, values, np.uint8(IGNORE_INDEX))
+
+
+def excluded_classes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Class ids where it was said that it is not this class, 255 elsewhere; of any shape."""
+    excluded = (values >= NOT_CLASS) & (values < IGNORED)
+    return np.where(excluded, values - NOT_CLASS, IGNORE_INDEX).astype(np.uint8)

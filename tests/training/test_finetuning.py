@@ -9,11 +9,12 @@ import torch
 from napari_relay.geometry import Window
 from napari_relay.training import (
     ArrayLabels,
+    CorrectedImage,
     FinetuneOptions,
     FinetuneProgress,
     finetune,
 )
-from napari_relay.training.corrected_examples import cover
+from napari_relay.training.corrected_places import cover
 from relay_tokens import Checkpoint, UserError
 from tests.training.scenes import blobs
 
@@ -62,7 +63,7 @@ def test_a_painted_place_is_seen_as_painted_and_the_old_model_stays(
     options = FinetuneOptions(
         steps=40, batch_size=4, learning_rate=3e-3, rehearsal=0.1, trains=trains, device="cpu"
     )
-    last = last_of(finetune(trained, IMAGE, painted(place), [place], options))
+    last = last_of(finetune(trained, CorrectedImage(IMAGE, painted(place), [place]), options))
     assert last.finished
     assert last.result is not None
     assert share_of_light(last.result.state, place) > 0.7
@@ -78,7 +79,9 @@ def test_rehearsal_keeps_the_model_closer_to_what_it_was(trained: Checkpoint) ->
         options = FinetuneOptions(
             steps=25, batch_size=4, learning_rate=2e-3, rehearsal=weight, device="cpu"
         )
-        result = last_of(finetune(trained, IMAGE, painted(place), [place], options)).result
+        result = last_of(
+            finetune(trained, CorrectedImage(IMAGE, painted(place), [place]), options)
+        ).result
         assert result is not None
         agreement.append(result.agreement)
     assert agreement[1] > agreement[0]
@@ -86,7 +89,7 @@ def test_rehearsal_keeps_the_model_closer_to_what_it_was(trained: Checkpoint) ->
 
 def test_with_four_windows_one_is_held_out_and_measured(trained: Checkpoint) -> None:
     places = [Window(y, x, 64, 64) for y in (0, 128) for x in (0, 128)]
-    last = last_of(finetune(trained, IMAGE, painted(*places), places, OPTIONS))
+    last = last_of(finetune(trained, CorrectedImage(IMAGE, painted(*places), places), OPTIONS))
     assert last.result is not None
     assert last.result.is_held_out
     assert last.result.before.confusion.sum() == 64 * 64
@@ -96,7 +99,7 @@ def test_with_four_windows_one_is_held_out_and_measured(trained: Checkpoint) -> 
 def test_closing_early_leaves_the_old_model_as_it_was(trained: Checkpoint) -> None:
     place = Window(96, 96, 64, 64)
     before = copy.deepcopy(trained.model.state_dict())
-    run = finetune(trained, IMAGE, painted(place), [place], OPTIONS)
+    run = finetune(trained, CorrectedImage(IMAGE, painted(place), [place]), OPTIONS)
     steps = [next(run) for _ in range(3)]
     run.close()  # type: ignore[attr-defined]
     assert [p.step for p in steps] == [1, 2, 3]
@@ -111,7 +114,7 @@ def test_without_any_correction_it_asks_to_paint_one(
 ) -> None:
     nothing = ArrayLabels(np.full(IMAGE.shape, 255, np.uint8))
     with pytest.raises(UserError, match="Paint at least one correction"):
-        next(finetune(trained, IMAGE, nothing, windows, OPTIONS))
+        next(finetune(trained, CorrectedImage(IMAGE, nothing, windows), OPTIONS))
 
 
 def test_crops_cover_a_window_of_any_size() -> None:

@@ -1,0 +1,84 @@
+"""What fine-tuning minimises."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from napari_relay.training.finetune_options import FinetuneOptions
+from napari_relay.training.lesson import LessonBatch
+from relay_tokens import IGNORE_INDEX, RelayLoss, RelayOutput
+
+
+class CorrectionLoss:
+    """Learn the corrections, keep the old model's beliefs, and what it was trained on.
+
+    Parameters
+    ----------
+    context_factor
+        The model's.
+    options
+        Weights of the terms.
+    """
+
+    def __init__(self, context_factor: int | None, options: FinetuneOptions) -> None:
+        self._relay = RelayLoss(context_factor)
+        self._options = options
+
+    def __call__(self, output: RelayOutput, lessons: LessonBatch, base: int) -> Tensor:
+        """Compute the loss of a batch.
+
+        Parameters
+        ----------
+        output
+            Logits of the model.
+        lessons
+            What it was asked.
+        base
+            How many lessons at the end are of the training data.
+        """
+        first = len(output.local_logits) - base
+        labels, own = lessons.batch.labels, slice(0, first)
+        total = self._relay(_part(output, own), labels[own]).total
+        total = total + excluded_loss(output.local_logits[own], lessons.excluded[own])
+        kept = divergence(output.local_logits, lessons.belief, lessons.rehearsed)
+        total = total + self._options.rehearsal * kept
+        if base:
+            known = slice(first, None)
+            learnt = self._relay(_part(output, known), labels[known]).total
+            total = total + self._options.base * learnt
+        return total
+
+
+def excluded_loss(logits: Tensor, excluded: Tensor) -> Tensor:
+    """Mean of ``-log(1 - p_c)`` over the pixels that are not class ``c``; 0 without any.
+
+    Kim, Yim, Yun, Kim: "NLNL: Negative Learning for Noisy Labels", ICCV 2019,
+    equation 2. From the logits, so that it is finite where ``p_c`` is 1.
+
+    Parameters
+    ----------
+    logits
+        ``(B, class, rows, cols)``, two classes or more.
+    excluded
+        ``(B, rows, cols)`` int64, class or 255.
+    """
+    said = excluded != IGNORE_INDEX
+    if logits.shape[1] < 2 or not bool(said.any()):
+        return logits.new_zeros(())
+    rows = logits.movedim(1, -1)[said]
+    index = excluded[said][:, None]
+    others = rows.scatter(1, index, -torch.inf)
+    return (rows.logsumexp(dim=1) - others.logsumexp(dim=1)).mean()
+
+
+def divergence(logits: Tensor, targets: Tensor, kept: Tensor) -> Tensor:
+    """Mean KL(targets || softmax) over the kept pixels; 0 where there are none."""
+    log_targets = targets.clamp(min=1e-6).log()
+    each = (targets * (log_targets - logits.log_softmax(dim=1))).sum(dim=1)
+    return torch.where(kept, each, 0).sum() / kept.sum().clamp(min=1)
+
+
+def _part(output: RelayOutput, own: slice) -> RelayOutput:
+    wide = None if output.global_logits is None else output.global_logits[own]
+    return RelayOutput(output.local_logits[own], wide, None)

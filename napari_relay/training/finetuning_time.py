@@ -1,0 +1,136 @@
+"""How long a round of fine-tuning takes.
+
+Counted in forward passes of one crop pair; a backward pass is about two of them, one where
+no weight of the backbone learns. What such a pass takes is measured.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+
+from napari_relay.inference.devices import choose_device
+from napari_relay.training.finetune_options import FinetuneOptions
+from relay_tokens import RelaySegmenter
+
+FROZEN_SHARE = 0.8
+"""Share of the steps in which the head learns alone, before the relay tokens join in."""
+TOKEN_BATCH = 4
+"""Crop pairs in a batch when the relay tokens learn too: each is run through the backbone."""
+HEAD_ALONE = 0.15
+"""Passes that a crop costs when its features are known: the head, the loss and the turning."""
+STEP_COST = {"head": 2.3, "adapters": 2.6, "all": 3.2}
+"""Passes that a crop of a batch costs, forwards and backwards."""
+USUAL_LESSONS = 40
+"""Crops of a round before they are counted."""
+USUAL_MEASURED = 30
+"""Crops of an evaluation before they are counted."""
+
+
+@dataclass(frozen=True)
+class RoundWork:
+    """What there is to do in a round."""
+
+    options: FinetuneOptions
+    """How it goes."""
+    lessons: int
+    """Crops that are learnt or rehearsed."""
+    measured: int
+    """Crops of an evaluation."""
+    frozen_steps: int
+    """Steps in which the head learns alone."""
+
+    @property
+    def gathering(self) -> float:
+        """Passes before the first step: what the old model says of everything."""
+        return self.lessons + self.measured
+
+    def of_step(self, step: int) -> float:
+        """Passes of a step 0, 1, ..."""
+        size = self.options.usual.batch_size
+        frozen = step < self.frozen_steps
+        if frozen:
+            # Each crop's features are computed when it is first drawn.
+            cost = HEAD_ALONE * size + self.lessons / self.frozen_steps
+        else:
+            crops = min(size, TOKEN_BATCH) if self.frozen_steps else size
+            cost = STEP_COST[self.options.trains] * crops
+        last = step + 1 == self.options.usual.steps
+        if last or (step + 1) % self.options.evaluated_every == 0:
+            cost += self.measured * (HEAD_ALONE if frozen else 1)
+        return cost
+
+    def between(self, first: int, last: int) -> float:
+        """Passes of the steps ``first`` to ``last - 1``."""
+        return sum(self.of_step(step) for step in range(first, last))
+
+
+class Clock:
+    """Guesses from the steps done how long the others take.
+
+    Parameters
+    ----------
+    work
+        What there is to do.
+    """
+
+    def __init__(self, work: RoundWork) -> None:
+        self._work, self._begun = work, time.monotonic()
+
+    def left(self, done: int) -> float:
+        """Seconds until the end, after ``done`` steps."""
+        work = self._work
+        speed = (time.monotonic() - self._begun) / work.between(0, done)
+        return speed * work.between(done, work.options.usual.steps)
+
+
+def frozen_steps(options: FinetuneOptions, has_relay_tokens: bool) -> int:
+    """Steps in which the head learns alone, from features that are computed once."""
+    if options.trains != "head":
+        return 0
+    share = FROZEN_SHARE if has_relay_tokens else 1.0
+    return math.ceil(share * options.usual.steps)
+
+
+def pass_seconds(model: RelaySegmenter, device: str = "auto", tries: int = 2) -> float:
+    """Measure a forward pass of one crop pair.
+
+    Parameters
+    ----------
+    model
+        Left as it is, and where it is.
+    device
+        As :attr:`FinetuneOptions.device`.
+    tries
+        Passes after a first one; the shortest counts.
+    """
+    chosen, config = choose_device(device), model.config
+    copied = copy.deepcopy(model).to(chosen).eval()
+    crop = torch.zeros(2, config.in_channels, config.crop_size, config.crop_size, device=chosen)
+    taken = []
+    with torch.no_grad():
+        for _ in range(tries + 1):
+            begun = time.monotonic()
+            float(copied(crop, crop).local_logits.sum())
+            taken.append((time.monotonic() - begun) / len(crop))
+    return min(taken)
+
+
+def round_seconds(pass_: float, options: FinetuneOptions, crops: int = USUAL_LESSONS) -> float:
+    """Guess how long a round takes.
+
+    Parameters
+    ----------
+    pass_
+        Seconds of :func:`pass_seconds`.
+    options
+        How it goes.
+    crops
+        Crops that are learnt or rehearsed.
+    """
+    work = RoundWork(options, crops, USUAL_MEASURED, frozen_steps(options, True))
+    return pass_ * (work.gathering + work.between(0, options.usual.steps))
