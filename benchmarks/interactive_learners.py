@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,12 @@ from napari_relay.annotation import CorrectionStore
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
 from napari_relay.inference import PredictionStore, PredictOptions, predict
-from napari_relay.training import FinetuneOptions, FinetuneResult, finetune
+from napari_relay.training import (
+    CorrectedImage,
+    FinetuneOptions,
+    FinetuneResult,
+    finetune,
+)
 from relay_tokens import (
     IGNORE_INDEX,
     Checkpoint,
@@ -87,7 +93,9 @@ class RelayLearner:
         number: int,
     ) -> None:
         self._folder, self._image, self._options, self._gated = folder, image, options, gated
-        self._checkpoint = load_checkpoint(folder / f"model-{number}") if number else checkpoint
+        # Without rehearsal it knows nothing of the tiles that a model ships with.
+        begun = checkpoint if gated else replace(checkpoint, base_tiles=None)
+        self._checkpoint = load_checkpoint(folder / f"model-{number}") if number else begun
         self._predicting = PredictOptions(attention=False, device=options.device)
         self.labels: Labels | None = None
         self.store = self._open_store(f"prediction-{max(number - 1, 0)}")
@@ -98,14 +106,17 @@ class RelayLearner:
         """Fine-tune, and take the new weights if they are recommended or nobody asks."""
         windows = corrections.corrected_windows(self._checkpoint.model.config.crop_size)
         result: FinetuneResult | None = None
-        for progress in finetune(
-            self._checkpoint, self._image, corrections, windows, self._options
-        ):
+        corrected = CorrectedImage(self._image, corrections, windows)
+        for progress in finetune(self._checkpoint, corrected, self._options):
             result = progress.result or result
         assert result is not None
         if result.recommended or not self._gated:
             self._checkpoint = result.state
-        return {"recommended": result.recommended, "windows": len(windows)}
+        return {
+            "recommended": result.recommended,
+            "windows": len(windows),
+            "reason": result.reason,
+        }
 
     def predict_view(self, view: Window) -> None:
         """Begin a prediction with the weights of now, in the view."""
@@ -128,7 +139,8 @@ class RelayLearner:
     def save(self, number: int) -> None:
         """Keep the weights of now; those of the round before are no longer needed."""
         path = self._folder / f"model-{number}"
-        save_checkpoint(path, self._checkpoint.model, self._checkpoint.metadata)
+        kept = self._checkpoint
+        save_checkpoint(path, kept.model, kept.metadata, kept.base_tiles)
 
     def _open_store(self, name: str) -> PredictionStore:
         path = self._folder / name

@@ -8,6 +8,7 @@ from typing import Literal
 from benchmarks.interactive_domain import DOMAINS, DomainName
 from benchmarks.interactive_setting import Setting
 from napari_relay.training import FinetuneOptions
+from napari_relay.training.finetune_options import Trains
 
 Places = Literal["worst", "queue", "random"]
 
@@ -22,7 +23,7 @@ class Method:
     """In tables and plots."""
     places: Places = "worst"
     """What is corrected: the largest mistakes, or those at the queue's or at random places."""
-    trains: Literal["head", "all"] | None = None
+    trains: Trains | None = None
     """What changes; None: as the engine has it."""
     rehearses: bool = True
     """Whether it rehearses what the model knew, and its gate may turn it down."""
@@ -35,7 +36,7 @@ class Method:
         if self.trains is not None:
             options = replace(options, trains=self.trains)
         if not self.rehearses:
-            options = replace(options, rehearsal=0.0, replayed=0)
+            options = replace(options, rehearsal=0.0, base=0.0, replayed=0)
         return options
 
 
@@ -46,6 +47,7 @@ METHODS = (
     Method("queue", "default, places of the queue", places="queue"),
     Method("random", "default, random places", places="random"),
     Method("head", "head and relay tokens only", trains="head"),
+    Method("adapters", "adapters too", trains="adapters"),
     Method("all", "everything", trains="all"),
 )
 """What is compared, the most telling first."""

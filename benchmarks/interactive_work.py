@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.interactive_domain import DOMAINS, Domain, Ground, kept_ground
+from benchmarks.interactive_domain import Domain, Ground, kept_ground
 from benchmarks.interactive_setting import Setting
 from relay_tokens import UserError
 
@@ -68,6 +68,10 @@ class WorkFolder:
         """What the shipped model and that of the domain predict of an image."""
         return self.path / "known" / f"{domain}-{seed}.npz"
 
+    def log(self, name: str) -> Path:
+        """What a process says."""
+        return self.path / "logs" / f"{name}.txt"
+
     def result(self, key: str) -> Path:
         """The rounds of a run so far."""
         return self.path / "runs" / f"{key}.json"
@@ -75,8 +79,3 @@ class WorkFolder:
     def state(self, key: str) -> Path:
         """Folder of what a run needs to go on."""
         return self.path / "runs" / key
-
-
-def domain_of(name: str) -> Domain:
-    """The domain of a name."""
-    return DOMAINS["landscape" if name == "landscape" else "tissue"]
