@@ -32,7 +32,7 @@ class Method:
 
     def options(self, setting: Setting, seed: int) -> FinetuneOptions:
         """How a round is trained: the engine's defaults but for what is compared."""
-        options = FinetuneOptions(device=setting.device, seed=seed)
+        options = FinetuneOptions(device=setting.device, seed=seed, steps=setting.finetune_steps)
         if self.trains is not None:
             options = replace(options, trains=self.trains)
         if not self.rehearses:

@@ -63,14 +63,25 @@ def write_reference(folder: WorkFolder, name: str) -> None:
             print(step, f"{found:.4f}", flush=True)
 
 
-def write_rounds(folder: WorkFolder, run: Run) -> None:
-    """Correct, learn and predict until all rounds are done; each is kept as it ends."""
+def write_rounds(folder: WorkFolder, run: Run, keep: bool = False) -> None:
+    """Correct, learn and predict until all rounds are done; each is kept as it ends.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    run
+        What.
+    keep
+        Whether what the run needs to go on is kept at its end.
+    """
     state = _State.begun(folder, run)
     known = known_predictions(folder, run.domain, run.seed)
     while len(state.rounds) <= folder.setting.rounds:
         state.go_on(known)
         print(run.key, json.dumps(state.rounds[-1]), flush=True)
-    shutil.rmtree(folder.state(run.key))
+    if not keep:
+        shutil.rmtree(folder.state(run.key))
 
 
 @dataclass(eq=False)

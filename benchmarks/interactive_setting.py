@@ -39,6 +39,8 @@ class Setting:
     """Length of a stroke, and side of the square that a polygon fits in, in pixels."""
     view: tuple[int, int] = (768, 1024)
     """Rows and columns of the view that is predicted again after a round."""
+    finetune_steps: int | None = None
+    """Batches of a round; None: as the engine has it."""
     threads: int = 1
     """Of each run."""
     device: str = "cpu"
