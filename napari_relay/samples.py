@@ -20,3 +20,14 @@ def sample_terrain() -> Path:
 def sample_landscape() -> Path:
     """A synthetic landscape, 16384 × 16384 px of 0.5 m, computed when it is read."""
     return _FOLDER / "synthetic-site.landscape"
+
+
+def sample_file(name: str) -> Path | None:
+    """The sample with this file name; None: there is none here."""
+    path = _FOLDER / Path(name).name
+    return path if path.exists() else None
+
+
+def sample_name(path: Path) -> str | None:
+    """File name of a sample; None for any other file."""
+    return path.name if path.parent == _FOLDER else None

@@ -6,17 +6,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from psygnal import Signal, SignalGroup
-
 from napari_relay.annotation import Autosaver, CorrectionStore
 from napari_relay.annotation.own_colors import (
     forget_own_colors,
     keep_own_colors,
     recolored,
-    schema_digest,
     with_own_colors,
 )
-from napari_relay.folders import data_folder
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
 from napari_relay.images.relief import matching_bands
@@ -30,27 +26,22 @@ from napari_relay.inference import (
     check_fit,
     predict,
 )
-from napari_relay.inference.fingerprints import image_fingerprint
-from napari_relay.inference.store_folder import store_folder
+from napari_relay.inference.fingerprints import model_fingerprint
+from napari_relay.sessions.events import SessionEvents
+from napari_relay.sessions.image_folder import ImageFolder
+from napari_relay.sessions.version_record import descended
+from napari_relay.sessions.versions import ModelVersion
 from napari_relay.training import CorrectedImage, FinetuneOptions, FinetuneProgress, finetune
-from relay_tokens import Checkpoint, ClassSchema, UserError, load_checkpoint, save_checkpoint
+from relay_tokens import (
+    Checkpoint,
+    ClassSchema,
+    ModelMetadata,
+    UserError,
+    load_checkpoint,
+    save_checkpoint,
+)
 
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """One state of a model: as it was loaded, or after a fine-tuning."""
-
-    name: str
-    """Name of the model it descends from."""
-    number: int
-    """0: as loaded; then one more for each accepted fine-tuning."""
-    folder: Path | None
-    """Where it is saved; None for version 0, which stays where it was."""
-
-    @property
-    def label(self) -> str:
-        """What a person reads: ``tissue-vit-tiny`` or ``tissue-vit-tiny · version 2``."""
-        return f"{self.name} · version {self.number}" if self.number else self.name
+__all__ = ["ModelVersion", "Session", "SessionEvents"]
 
 
 @dataclass(frozen=True)
@@ -67,17 +58,6 @@ class _InUse:
     """What they have predicted."""
 
 
-class SessionEvents(SignalGroup):
-    """What layers and panels follow. All are emitted on the main thread."""
-
-    model_changed = Signal()
-    """Another model or version is in use; the prediction and corrections may be other ones."""
-    colors_changed = Signal()
-    """Classes have other colours."""
-    tile_predicted = Signal(TileResult)
-    """A tile is on disk and can be shown."""
-
-
 class Session:
     """One image with its model versions, predictions and corrections on disk.
 
@@ -91,6 +71,8 @@ class Session:
         wherever the image was moved to.
     options
         How predictions are run.
+    read_only
+        Why nothing may be written; empty: it may, unless somebody else holds the folder.
     """
 
     def __init__(
@@ -98,17 +80,59 @@ class Session:
         image: PyramidImage,
         folder: Path | None = None,
         options: PredictOptions | None = None,
+        read_only: str = "",
     ) -> None:
         self.events = SessionEvents()
         self.image = image
         self.options = options or PredictOptions(skip_glass=can_show_glass(image))
-        self._fingerprint = image_fingerprint(image)
-        named = f"{image.source.stem}-{self._fingerprint}"
-        self.folder = folder or data_folder() / "sessions" / named
+        self.files = ImageFolder(image, folder, read_only)
+        self._on_save_error: Callable[[UserError], None] = _raise
         self._base: Checkpoint | None = None
         self._in_use: _InUse | None = None
         self._corrections: CorrectionStore | None = None
         self._autosaver: Autosaver | None = None
+
+    # --- who may write
+
+    @property
+    def folder(self) -> Path:
+        """Where everything is kept."""
+        return self.files.path
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing may be written, in one sentence; empty: it may."""
+        return self.files.read_only
+
+    def pause(self) -> None:
+        """Save the corrections, and write nothing more before :meth:`move_to`.
+
+        Raises
+        ------
+        UserError
+            When they cannot be saved; it goes on being tried.
+        """
+        self._stop_saving()
+        if self._corrections is not None and self._corrections.dirty and not self.read_only:
+            self._start_saving()
+            self._corrections.flush()
+
+    def move_to(self, folder: Path) -> None:
+        """Go on in another folder that holds the same, or in this one when it is free now.
+
+        Raises
+        ------
+        UserError
+            When what lies there cannot be opened.
+        """
+        self.pause()
+        self.files.move_to(folder)
+        used = self._in_use
+        if used is not None:
+            self._corrections = self.files.corrections(used.checkpoint.metadata.classes)
+            version = self.files.versions(used.version.name).version(used.version.number)
+            self._start_saving()
+            self._switch(self._made_ready(used.checkpoint, version))
 
     # --- the model
 
@@ -146,30 +170,29 @@ class Session:
         ------
         UserError
             When the model does not take the image's bands, or the session's
-            folder cannot be written.
+            folder cannot be written; of one that is only looked at, when it
+            has no prediction by this model.
         """
+        self.files.claim()
         in_use = self._made_ready(checkpoint, ModelVersion(checkpoint.metadata.name, 0, None))
-        corrections = self._open_corrections(checkpoint)
+        corrections = self.files.corrections(checkpoint.metadata.classes)
         self._stop_saving()
         self._corrections = corrections
         self._base = checkpoint
-        self._autosaver = Autosaver(corrections.flush, on_save_error or _raise)
-        self._autosaver.start()
+        self._on_save_error = on_save_error or _raise
+        self._start_saving()
         self._switch(in_use)
 
     def versions(self) -> list[ModelVersion]:
         """All kept versions of the model in use, oldest first."""
         if self._base is None:
             return []
-        name = self._base.metadata.name
-        saved = sorted(
-            int(p.name) for p in self._versions_folder(name).glob("*") if p.name.isdigit()
-        )
-        kept = [ModelVersion(name, n, self._versions_folder(name) / str(n)) for n in saved]
-        return [ModelVersion(name, 0, None), *kept]
+        return self.files.versions(self._base.metadata.name).all()
 
     def accept(self, checkpoint: Checkpoint) -> ModelVersion:
         """Keep fine-tuned weights as a new version and use them.
+
+        Its parent is the version that the weights were trained from, whichever is in use.
 
         Raises
         ------
@@ -177,13 +200,10 @@ class Session:
             When they cannot be written; the old version stays in use.
         """
         used = self._require_model()
-        name = used.version.name
-        number = self.versions()[-1].number + 1
-        version = ModelVersion(name, number, self._versions_folder(name) / str(number))
-        record = {**checkpoint.metadata.training, "parent_version": used.version.number}
-        kept = replace(checkpoint, metadata=replace(checkpoint.metadata, training=record))
-        folder = version.folder or self.folder
-        save_checkpoint(folder, kept.model, kept.metadata, kept.base_tiles)
+        self.files.require_writable()
+        version = self.files.versions(used.version.name).next()
+        kept = descended(checkpoint, version.number)
+        save_checkpoint(version.folder or self.folder, kept.model, kept.metadata, kept.base_tiles)
         self._switch(self._made_ready(kept, version))
         return version
 
@@ -201,6 +221,24 @@ class Session:
             return None
         number = used.checkpoint.metadata.training.get("parent_version", 0)
         return next((v for v in self.versions() if v.number == number), None)
+
+    def lineage(self) -> tuple[int, ...]:
+        """Number of the version in use, of the one it was fine-tuned from, and so on to 0."""
+        used = self._in_use
+        return self.files.versions(used.version.name).lineage(used.version) if used else (0,)
+
+    def delete_version(self, version: ModelVersion, *, with_children: bool = False) -> None:
+        """Delete one of :meth:`versions` and its predictions from disk, for good.
+
+        Raises
+        ------
+        UserError
+            When it is in use, or is the model as it was loaded; when others were
+            fine-tuned from it and are to stay; when it cannot be deleted.
+        """
+        used, base = self._require_model(), self._base or self._require_model().checkpoint
+        kept = {used.store.header.model, model_fingerprint(base)}
+        self.files.delete_version(version, used.version, with_children, kept)
 
     # --- the classes
 
@@ -223,18 +261,20 @@ class Session:
             When the colours cannot be kept; they are used all the same.
         """
         classes = recolored(self._require_model().checkpoint.metadata.classes, label, color)
-        self._use_classes(classes)
+        self.show_classes(classes)
         keep_own_colors(classes)
 
     def reset_class_colors(self) -> None:
         """Show the classes in the colours that the model gave them."""
         if self._base is not None:
             forget_own_colors(self._base.metadata.classes)
-            self._use_classes(self._base.metadata.classes)
+            self.show_classes(self._base.metadata.classes)
 
-    def _use_classes(self, classes: ClassSchema) -> None:
+    def show_classes(self, classes: ClassSchema) -> None:
+        """Show the same classes in other colours, here alone."""
         used = self._require_model()
-        used.store.recolor(classes)
+        if not self.read_only:
+            used.store.recolor(classes)
         self._in_use = replace(used, checkpoint=_in_colors(used.checkpoint, classes))
         self.events.colors_changed.emit()
 
@@ -252,6 +292,7 @@ class Session:
     ) -> Generator[TileResult, None, PredictionReport]:
         """Predict what is missing in ``windows`` (None: everywhere). For a worker thread."""
         used = self._require_model()
+        self.files.require_writable()
         return predict(used.checkpoint, used.image, used.store, windows, self.options, priority)
 
     def use_options(self, options: PredictOptions) -> None:
@@ -285,10 +326,20 @@ class Session:
         """What was painted with the classes of the model in use."""
         return self._corrections
 
+    def corrected(self, metadata: ModelMetadata) -> tuple[PyramidImage, CorrectionStore] | None:
+        """What was painted here with the classes of a model, whichever is in use.
+
+        With the image as the model reads it; None where there is nothing, or the
+        model does not take the image's bands.
+        """
+        return self.files.corrected(metadata, self._corrections)
+
     def finetune(
         self,
         options: FinetuneOptions | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        others: Sequence[CorrectedImage] = (),
+        from_base: bool = False,
     ) -> Iterator[FinetuneProgress]:
         """Train on the corrections. For a worker thread; nothing changes until :meth:`accept`.
 
@@ -298,26 +349,31 @@ class Session:
             How long and how.
         should_stop
             Asked after each step; the best weights so far are the result then.
+        others
+            Other images that were corrected for the same model.
+        from_base
+            Start from the model as it was loaded, and not from the version in use.
 
         Raises
         ------
         UserError
             When nothing is corrected yet.
         """
-        used, corrections = self._require_model(), self._corrections
-        checkpoint = used.checkpoint
-        if corrections is None or corrections.is_empty:
+        used = self._require_model()
+        self.files.require_writable()
+        first = self._base if from_base and self._base else used.checkpoint
+        found = self.corrected(first.metadata)
+        images = [*([] if found is None else [CorrectedImage(*found)]), *others]
+        if not images:
             raise UserError(
                 "Nothing is corrected yet; paint where the prediction is wrong, then fine-tune."
             )
-        corrections.flush()
-        windows = corrections.corrected_windows(checkpoint.model.config.crop_size)
-        corrected = CorrectedImage(used.image, corrections, windows)
-        return finetune(checkpoint, corrected, options, should_stop)
+        return finetune(first, images, options, should_stop)
 
     def close(self) -> None:
-        """Save the corrections and stop the saving thread."""
+        """Save the corrections, stop the saving thread, and let another process write."""
         self._stop_saving()
+        self.files.release()
 
     # --- within
 
@@ -326,8 +382,9 @@ class Session:
         image = matching_bands(self.image, checkpoint.metadata.bands)
         check_fit(image, checkpoint.metadata)
         checkpoint = _in_colors(checkpoint, with_own_colors(checkpoint.metadata.classes))
-        store = self._open_store(checkpoint, image)
-        store.recolor(checkpoint.metadata.classes)
+        store = self.files.store(checkpoint, image, self.options)
+        if not self.read_only:
+            store.recolor(checkpoint.metadata.classes)
         return _InUse(checkpoint, version, image, store)
 
     def _switch(self, in_use: _InUse) -> None:
@@ -339,19 +396,10 @@ class Session:
             raise UserError("No model is in use yet; choose one first.")
         return self._in_use
 
-    def _versions_folder(self, name: str) -> Path:
-        return self.folder / "models" / name
-
-    def _open_store(self, checkpoint: Checkpoint, image: PyramidImage) -> PredictionStore:
-        parent = self.folder / "predictions"
-        folder = store_folder(parent, image, checkpoint, self.options)
-        return PredictionStore.open_or_create(folder, image, checkpoint, self.options)
-
-    def _open_corrections(self, checkpoint: Checkpoint) -> CorrectionStore:
-        """Corrections are kept for each list of classes: their labels mean those."""
-        schema = checkpoint.metadata.classes
-        folder = self.folder / "corrections" / schema_digest(schema)
-        return CorrectionStore.open_or_create(folder, self.image.shape, schema, self._fingerprint)
+    def _start_saving(self) -> None:
+        if self._corrections is not None and not self.read_only:
+            self._autosaver = Autosaver(self._corrections.flush, self._on_save_error)
+            self._autosaver.start()
 
     def _stop_saving(self) -> None:
         if self._autosaver is not None:

@@ -104,7 +104,9 @@ class CorrectionStore:
         return cls.open(folder)
 
     @classmethod
-    def open(cls, folder: str | Path, image_stamp: str | None = None) -> CorrectionStore:
+    def open(
+        cls, folder: str | Path, image_stamp: str | None = None, *, read_only: bool = False
+    ) -> CorrectionStore:
         """Open corrections; those of a killed process too.
 
         Parameters
@@ -113,6 +115,9 @@ class CorrectionStore:
             What :meth:`create` made.
         image_stamp
             The image they must belong to; None: any.
+        read_only
+            Whether another process may be writing them: nothing on disk is mended, and
+            coarse levels may be a moment behind.
 
         Raises
         ------
@@ -121,11 +126,11 @@ class CorrectionStore:
         """
         folder = Path(folder)
         try:
-            group = zarr.open_group(folder, mode="r+")
+            group = zarr.open_group(folder, mode="r" if read_only else "r+")
             header = CorrectionHeader.from_attributes(_mapping(group.attrs[_ATTRIBUTE]))
             if image_stamp is not None:
                 _check_stamp(folder, header, image_stamp)
-            return cls(folder, header, _open_pyramid(folder, group, header))
+            return cls(folder, header, _open_pyramid(folder, group, header, not read_only))
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{folder} does not hold corrections that this version can read ({error});"
@@ -255,10 +260,12 @@ def _write_group(folder: Path, header: CorrectionHeader) -> None:
         )
 
 
-def _open_pyramid(folder: Path, group: zarr.Group, header: CorrectionHeader) -> EditablePyramid:
-    """Open the levels, and compute the coarser ones again after a crash."""
+def _open_pyramid(
+    folder: Path, group: zarr.Group, header: CorrectionHeader, mend: bool
+) -> EditablePyramid:
+    """Open the levels, and compute the coarser ones again after a crash if they may be mended."""
     count = len(level_shapes(*header.shape))
-    broken = (folder / UNFINISHED).exists()
+    broken = mend and (folder / UNFINISHED).exists()
     for level in range(1, count if broken else 1):
         shutil.rmtree(folder / str(level) / "c", ignore_errors=True)
     arrays = [group[str(level)] for level in range(count)]

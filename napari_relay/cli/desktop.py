@@ -24,7 +24,8 @@ SYNTHETIC = (
 
 def app(
     images: Annotated[
-        list[Path] | None, typer.Argument(help="Images to open.", show_default=False)
+        list[Path] | None,
+        typer.Argument(help="Images to open, or a session (.relay).", show_default=False),
     ] = None,
     model: Annotated[
         str | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +17,15 @@ LOOKED_AT = 2048
 """Side of the windows in which corrections are looked for, pixels."""
 
 
+@runtime_checkable
+class KnowsItsWindows(Protocol):
+    """Corrections that know where they lie without being read, as those of a store do."""
+
+    def corrected_windows(self, size: int) -> list[Window]:
+        """Blocks of ``size`` × ``size`` level-0 pixels that hold a correction."""
+        ...
+
+
 @dataclass(frozen=True)
 class CorrectedImage:
     """One of the images a model is fine-tuned on."""
@@ -25,7 +35,8 @@ class CorrectedImage:
     corrections: LabelSource
     """What was painted, see :mod:`~napari_relay.training.correction_values`; 255 elsewhere."""
     windows: Sequence[Window] | None = None
-    """Where corrections lie, level-0 pixels, of any size; None: to be looked for, everywhere."""
+    """Where corrections lie, level-0 pixels, of any size; None: as the corrections know
+    themselves, or to be looked for everywhere."""
 
     def corrected_windows(self, size: int) -> list[Window]:
         """Windows that hold all corrections.
@@ -37,6 +48,8 @@ class CorrectedImage:
         """
         if self.windows is not None:
             return list(self.windows)
+        if isinstance(self.corrections, KnowsItsWindows):
+            return self.corrections.corrected_windows(size)
         return [found for window in _blocks(self.image.window) for found in self._in(window, size)]
 
     def _in(self, window: Window, size: int) -> list[Window]:

@@ -139,7 +139,8 @@ def _begin(
     old = OldModel(model, keeps=options.trains == "head")
     windows = [one.corrected_windows(config.crop_size) for one in images]
     examples = ExampleGatherer(readers, old, options, should_stop).gather(windows, base)
-    return FinetuningRound(old, examples, metadata.classes, options)
+    at_first = metadata.training.get("finetuning", {}).get("base_at_first")
+    return FinetuningRound(old, examples, metadata.classes, options, at_first)
 
 
 def _steps(
@@ -187,15 +188,15 @@ def _result(round_: FinetuningRound, checkpoint: Checkpoint, steps: int) -> Fine
         regions=round_.regions,
         steps=steps,
     )
-    record = {**checkpoint.metadata.training, "finetuning": _record(result, round_.options)}
+    record = {**checkpoint.metadata.training, "finetuning": _record(result, round_)}
     metadata = replace(checkpoint.metadata, training=record)
     return replace(result, state=replace(result.state, metadata=metadata))
 
 
-def _record(result: FinetuneResult, options: FinetuneOptions) -> dict[str, Any]:
+def _record(result: FinetuneResult, round_: FinetuningRound) -> dict[str, Any]:
     """What is kept of a round, for the list of versions."""
     return {
-        "trains": options.trains,
+        "trains": round_.options.trains,
         "steps": result.steps,
         "regions": result.regions,
         "held_out": result.is_held_out,
@@ -203,6 +204,7 @@ def _record(result: FinetuneResult, options: FinetuneOptions) -> dict[str, Any]:
         "after": _rounded(result.after.miou),
         "base_before": _rounded(result.base_before and result.base_before.miou),
         "base_after": _rounded(result.base_after and result.base_after.miou),
+        "base_at_first": _rounded(round_.gate.base_at_first),
         "agreement": _rounded(result.agreement),
         "recommended": result.recommended,
     }

@@ -57,6 +57,9 @@ class FinetuningRound:
         The model's.
     options
         How.
+    base_at_first
+        mIoU on tiles of the training data before any fine-tuning; None: this is the
+        first round.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class FinetuningRound:
         examples: CorrectedExamples,
         classes: ClassSchema,
         options: FinetuneOptions,
+        base_at_first: float | None = None,
     ) -> None:
         self.options, self._examples = options, examples
         self.student = Student(old, options.trains)
@@ -76,7 +80,9 @@ class FinetuningRound:
             self.student.learning, options.usual.learning_rate, weight_decay=0.0
         )
         self.now = self._measured()
-        self.gate = Gate(self.now, examples.is_held_out, classes, options)
+        first = self.now.base.miou if self.now.base else math.nan
+        first = first if base_at_first is None else base_at_first
+        self.gate = Gate(self.now, examples.is_held_out, classes, first, options)
         self.best: Best | None = None
         self._is_measured = True
 

@@ -54,6 +54,9 @@ class Gate:
     """Whether the measured corrections are kept out of the training."""
     classes: ClassSchema
     """Names for the sentences."""
+    base_at_first: float
+    """mIoU on tiles of the training data before any fine-tuning, of which many rounds
+    together may lose no more than one; NaN without any tiles."""
     options: FinetuneOptions
     """What may be lost."""
 
@@ -105,10 +108,10 @@ class Gate:
         ]
         if lost:
             return f"On the data the model was trained on it is losing {', '.join(lost)}."
-        if before.miou - after.miou > self.options.largest_loss:
+        if self.base_at_first - after.miou > self.options.largest_loss:
             return (
                 "It is forgetting what the model was trained on "
-                f"(mIoU {before.miou:.2f} → {after.miou:.2f})."
+                f"(mIoU {self.base_at_first:.3f} at first, now {after.miou:.3f})."
             )
         return ""
 

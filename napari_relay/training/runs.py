@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 
 from napari_relay.inference.devices import choose_device
+from napari_relay.training.base_tile_draw import draw_base_tiles
+from napari_relay.training.base_tiles import write_base_tiles
 from napari_relay.training.card import model_card
 from napari_relay.training.options import TrainOptions
 from napari_relay.training.processes import Processes
@@ -26,6 +28,7 @@ from relay_tokens import (
     load_checkpoint,
     save_checkpoint,
 )
+from relay_tokens.checkpoint import BASE_TILES
 from relay_tokens.config import Exchange
 
 Baseline = Literal["local", "global", "fusion"]
@@ -69,8 +72,9 @@ def train_model(
 ) -> Iterator[TrainProgress]:
     """Train a model and write it with its card.
 
-    ``output`` gets ``model.safetensors``, ``config.json`` and ``README.md`` (the
-    model card) when the training is done, and the folder ``run`` from the first
+    ``output`` gets ``model.safetensors``, ``config.json``, ``README.md`` (the model card)
+    and ``base_tiles.npz`` (see :mod:`napari_relay.training.base_tiles`) when the
+    training is done, and the folder ``run`` from the first
     step on (see :mod:`napari_relay.training.run_folder`). The same call on the
     same folder resumes.
 
@@ -104,6 +108,7 @@ def train_model(
     yield from train(network, metadata, data.images, options, Path(output) / RUN)
     if Processes.here().is_first:
         write_model(Path(output))
+        keep_base_tiles(Path(output), data, options.seed)
 
 
 def write_model(output: Path) -> None:
@@ -111,10 +116,28 @@ def write_model(output: Path) -> None:
     save_with_card(output, load_checkpoint(output / RUN / BEST))
 
 
+def keep_base_tiles(folder: Path, data: TrainingData, seed: int = 0) -> None:
+    """Put some of the training data beside a model, so that fine-tuning can remind it of them.
+
+    Parameters
+    ----------
+    folder
+        Of the model.
+    data
+        What it was trained on.
+    seed
+        Of the choice.
+    """
+    checkpoint = load_checkpoint(folder)
+    tiles = draw_base_tiles(data.images, checkpoint.model.config, checkpoint.metadata, seed)
+    if tiles.learnt and tiles.measured:
+        write_base_tiles(folder / BASE_TILES, tiles)
+
+
 def save_with_card(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a model and its card into a folder."""
     network, metadata = checkpoint.model, checkpoint.metadata
-    save_checkpoint(folder, network, metadata)
+    save_checkpoint(folder, network, metadata, checkpoint.base_tiles)
     parameters = sum(p.numel() for p in network.parameters())
     scratch = folder / (CARD + ".part")
     scratch.write_text(model_card(network.config, metadata, parameters), encoding="utf-8")

@@ -15,6 +15,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QWidget
 
 from napari_relay.inference import reserve_gui_core, share_interpreter, stand_back
+from napari_relay.sessions import is_session
 from napari_relay.widgets.panel import RelayPanel, main_window
 from napari_relay.widgets.start_page import StartPage
 
@@ -24,18 +25,21 @@ _PATIENCE = 5
 
 
 def run_app(paths: list[Path], model: str | None = None, *, stack: bool = False) -> int:
-    """Open the window with the given images, and wait until it is closed.
+    """Open the window with the given images or a session, and wait until it is closed.
 
     Parameters
     ----------
     paths
-        Images to open, one after the other.
+        Images to open, one after the other; a session comes first, wherever it stands.
     model
         A model of the zoo or a folder, used for each of them.
     stack
         Whether they are rasters of one place that become one image.
     """
     panel = open_window()
+    for session in [path for path in paths if is_session(path)][-1:]:
+        panel.sessions.open(session)
+    paths = [path for path in paths if not is_session(path)]
     _open_in_turn(panel, [tuple(paths)] if stack and paths else [(p,) for p in paths], model)
     napari.run()
     return 0
@@ -85,7 +89,7 @@ def add_start_page(panel: RelayPanel) -> StartPage | None:
     canvas = next((widget for widget in inside if widget.inherits("QOpenGLWidget")), None)
     if canvas is None:
         return None
-    page = StartPage(panel.controller, panel.image.ask, canvas)
+    page = StartPage(panel.controller, panel.sessions, panel.image.ask, canvas)
     panel.destroyed.connect(page.close_page)
     return page
 

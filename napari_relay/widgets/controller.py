@@ -22,7 +22,7 @@ from napari_relay.widgets.level_builds import LevelBuild
 from napari_relay.widgets.open_images import OpenImages
 from napari_relay.widgets.session_layers import SessionLayers
 from napari_relay.widgets.viewport import show_window
-from relay_tokens import UserError, load_model
+from relay_tokens import Checkpoint, UserError, load_model
 
 __all__ = ["EXPORTING", "FINETUNING", "OPENING", "PREDICTING", "RelayController"]
 
@@ -72,6 +72,8 @@ class RelayController(QObject):
     """A :class:`FinetuneResult` that is not recommended awaits the person's word."""
     opening = Signal(object)
     """An :class:`~napari_relay.widgets.level_builds.OpenProgress` arrived."""
+    closing = Signal()
+    """Everything is about to be stopped; the sessions are still open."""
     _save_failed = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
@@ -178,9 +180,21 @@ class RelayController(QObject):
         layers = self.current
         if layers is None:
             return False
-        self._stop_job_of_current()
         try:
-            layers.session.use_model(load_model(name_or_folder), self._save_failed.emit)
+            checkpoint = load_model(name_or_folder)
+        except UserError as error:
+            report(error)
+            return False
+        return self.use_loaded(layers, checkpoint, name_or_folder)
+
+    def use_loaded(
+        self, layers: SessionLayers, checkpoint: Checkpoint, name_or_folder: str | Path
+    ) -> bool:
+        """Work with a model that was loaded; a mistake is shown, and False returned."""
+        if self._job_layers is layers:
+            self.jobs.cancel()
+        try:
+            layers.session.use_model(checkpoint, self._save_failed.emit)
         except UserError as error:
             report(error)
             return False
@@ -322,6 +336,7 @@ class RelayController(QObject):
 
     def close(self) -> None:
         """Stop everything; the viewer is left as it is."""
+        self.closing.emit()
         self.jobs.cancel()
         self.exports.cancel()
         self.opener.cancel()

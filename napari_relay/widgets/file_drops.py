@@ -1,7 +1,8 @@
-"""Images that are dropped on the canvas."""
+"""Images and sessions that are dropped on the canvas."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from napari.utils.notifications import show_error
@@ -11,6 +12,7 @@ from qtpy.QtGui import QDropEvent, QGuiApplication
 from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_relay.images import image_suffixes
+from napari_relay.sessions import is_session
 from napari_relay.widgets.controller import RelayController
 
 _CHOOSE = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier
@@ -18,15 +20,21 @@ _CHOOSE = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier
 
 
 class FileDrops(QObject):
-    """Opens dropped images in the background, before napari would do it in the foreground.
+    """Opens what is dropped in the background, before napari would do it in the foreground.
 
     What another plugin reads, and not this one, is left to napari, and so is
     every drop while Alt or Shift is held.
     """
 
-    def __init__(self, controller: RelayController, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        controller: RelayController,
+        open_session: Callable[[Path], object],
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._controller = controller
+        self._open_session = open_session
 
     def watch(self, window: QMainWindow) -> None:
         """Take what is dropped on the middle of a window."""
@@ -49,7 +57,9 @@ class FileDrops(QObject):
 
     def _open(self, paths: list[Path]) -> None:
         for path in paths:
-            if _is_ours(path):
+            if is_session(path):
+                self._open_session(path)
+            elif _is_ours(path):
                 self._controller.open(path)
             else:
                 suffixes = ", ".join(image_suffixes())

@@ -43,6 +43,10 @@ class OpenRequest:
     """One file or folder, or several rasters of one place."""
     then: Callable[[], None] | None
     """Called once it is shown with all its levels."""
+    pixel_size: float | None = None
+    """Side of a pixel, where a single file does not say it."""
+    unit: str = "um"
+    """Unit of :attr:`pixel_size`."""
 
 
 class ImageOpener(QObject):
@@ -75,7 +79,11 @@ class ImageOpener(QObject):
 
     def open_stack(self, paths: tuple[Path, ...], then: Callable[[], None] | None = None) -> None:
         """Open a file, or rasters of one place as one image, after those that are waiting."""
-        self._waiting.append(OpenRequest(paths, then))
+        self.open_request(OpenRequest(paths, then))
+
+    def open_request(self, request: OpenRequest) -> None:
+        """Open what is asked for, after those that are waiting."""
+        self._waiting.append(request)
         if not self.jobs.running:
             self._open_next()
 
@@ -125,7 +133,10 @@ class ImageOpener(QObject):
 
         paths = request.paths
         if len(paths) == 1:
-            image = with_known_pixel_size(open_image(paths[0], progress=progress, wait=False))
+            size, unit = request.pixel_size, request.unit
+            image = with_known_pixel_size(
+                open_image(paths[0], progress=progress, pixel_size=size, unit=unit, wait=False)
+            )
         else:
             image = open_stack(paths, progress=progress)
         yield Opened(image, image_layer_data(image), request)

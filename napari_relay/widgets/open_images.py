@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
@@ -21,6 +22,7 @@ class OpenImages(QObject):
     """Follows the layers and the camera of a viewer; holds a session for each image.
 
     An image whose levels are not all there is built first, and worked on then.
+    :attr:`make_session` makes the session of an image; None refuses the image.
     """
 
     changed = Signal()
@@ -44,6 +46,7 @@ class OpenImages(QObject):
         self.builds: list[LevelBuild] = []
         self.current: SessionLayers | None = None
         self.view: Window | None = None
+        self.make_session: Callable[[PyramidImage], Session | None] = Session
         self._viewer = viewer
         self._viewport = ViewportWatcher(viewer, self)
         self._viewport.moved.connect(self.follow_view)
@@ -117,13 +120,26 @@ class OpenImages(QObject):
         self.changed.emit()
 
     def _work_with(self, layer: Image, image: PyramidImage) -> None:
-        layers = SessionLayers(self._viewer, Session(image), layer)
+        session = self.make_session(image)
+        if session is None:  # not the image that it should be; napari is still inserting it
+            QTimer.singleShot(0, lambda: self._take_out(layer))
+            return
+        layers = SessionLayers(self._viewer, session, layer)
         layers.session.events.model_changed.connect(self.model_changed.emit)
         layers.session.events.colors_changed.connect(self.colors_changed.emit)
         self.layers.append(layers)
         self._viewer.canvas.overlays.scale_bar.visible = True
         self.changed.emit()
         self.work_on(layers)
+
+    def _take_out(self, layer: Layer) -> None:
+        if layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+
+    def close_all(self) -> None:
+        """Close every image, and take its layers out of the viewer."""
+        for layer in [*(x.base for x in self.layers), *(b.layer for b in self.builds)]:
+            self._take_out(layer)
 
     def _on_removed(self, event: Any) -> None:
         for build in self.builds:

@@ -111,6 +111,8 @@ class Labels(NapariLabels):
     """
 
     _drag_modes: ClassVar[Any] = {**NapariLabels._drag_modes, Mode.PICK: _pick}
+    can_paint = True
+    """False where corrections can only be looked at."""
     _updated_slice: Slices | None
     _staged_history: list[Edit]
 
@@ -183,7 +185,7 @@ class Labels(NapariLabels):
         return data
 
     def _reset_editable(self) -> None:
-        self.editable = True  # napari: not for multiscale data
+        self.editable = self.can_paint  # napari: not for multiscale data
 
     def _validate_label_in_range(self, label: int) -> None:
         if not 0 <= label <= self.data.classes:

@@ -30,6 +30,7 @@ from napari_relay.widgets.sections.model_section import ModelSection
 from napari_relay.widgets.sections.prediction_section import PredictionSection
 from napari_relay.widgets.sections.probe_section import ProbeSection
 from napari_relay.widgets.sections.section import Section, WheelGuard
+from napari_relay.widgets.session_desk import SessionDesk
 
 _WIDTH = 340
 
@@ -55,14 +56,21 @@ class RelayPanel(QWidget):
         self.correction = CorrectionSection(self.controller)
         self.finetuning = FinetuningSection(self.controller)
         self.export = ExportSection(self.controller)
+        self.sessions = SessionDesk(
+            self.controller,
+            self.image,
+            self.attention,
+            (self.prediction, self.correction, self.finetuning),
+        )
         self.help = self._help_button()
         self._help_sheet: HelpSheet | None = None
         self._lay_out()
         self.activity = Activity(self.controller, self.controller)
         self.activity.watch(self.model.importer.jobs)
         self.activity.watch(self.attention.saving.jobs)
+        self.activity.watch(self.sessions.saver.jobs)
         self._recorder = RecentRecorder(self.controller, self.controller)
-        self._drops = FileDrops(self.controller, self.controller)
+        self._drops = FileDrops(self.controller, self.sessions.open, self.controller)
         self.keys = bind_keys(self)
         self.controller.images_changed.connect(self._explain)
         self.controller.model_changed.connect(self._explain)
@@ -108,6 +116,7 @@ class RelayPanel(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
         whole.addLayout(self._top())
+        whole.addWidget(self.sessions.banner)
         whole.addWidget(column)
         self.setMinimumWidth(_WIDTH)
         self._wheel_guard = WheelGuard(self)

@@ -56,6 +56,11 @@ class ReliefLayers:
         shown = self._of(base)
         return shown.style if shown is not None else None
 
+    def layer_of(self, base: Image) -> Image | None:
+        """The layer that shows it; None while the elevation itself is shown."""
+        shown = self._of(base)
+        return shown.layer if shown is not None else None
+
     def show(self, base: Image, image: PyramidImage, style: ReliefStyle | None) -> None:
         """Show a relief, or the elevation again.
 

@@ -138,7 +138,7 @@ class SessionLayers:
 
     def _on_model_changed(self) -> None:
         store, corrections = self.session.store, self.session.corrections
-        if store is None or corrections is None:
+        if store is None:
             return
         if self.prediction is None:
             self.prediction = self._add_prediction(store)
@@ -151,7 +151,8 @@ class SessionLayers:
             if self.corrections is not None:
                 self.viewer.layers.remove(self.corrections)
             self._painted = corrections
-            self.corrections = self._add_corrections(corrections)
+            if corrections is not None:
+                self.corrections = self._add_corrections(corrections)
         if not store.has_attention:
             for layer in self.attention.layers:
                 self.viewer.layers.remove(layer)
@@ -213,6 +214,7 @@ class SessionLayers:
 
     def _add_corrections(self, corrections: CorrectionStore) -> PaintableLabels:
         layer = corrections_layer(corrections, self.session.classes, **placement_of(self.base))
+        layer.can_paint = layer.editable = not self.session.read_only
         self._insert(layer)
         return layer
 

@@ -7,29 +7,28 @@ from functools import partial
 from pathlib import Path
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QFontMetrics
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_relay.images.recent_images import RecentImage, forget_image, recent_images
 from napari_relay.samples import sample_landscape, sample_slide, sample_terrain
+from napari_relay.sessions.recent import RecentSession, forget_session, recent_sessions
 from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.jobs import report
 from napari_relay.widgets.recent_recorder import resume
+from napari_relay.widgets.recent_row import WIDTH, RecentItem, RecentRow, elided
 from napari_relay.widgets.sections.section import button, note
+from napari_relay.widgets.session_desk import SessionDesk
 from relay_tokens import UserError
 
-_WIDTH = 660
 _RESUME_WIDTH = 350
 _SAMPLES = (
     ("Slide", sample_slide(), "A real H&E slide, 2220 × 2967 px at 0.5 µm"),
@@ -45,6 +44,8 @@ class StartPage(QFrame):
     ----------
     controller
         Opens what is chosen.
+    sessions
+        Opens sessions.
     ask
         Asks for a file to open.
     canvas
@@ -52,18 +53,28 @@ class StartPage(QFrame):
     """
 
     def __init__(
-        self, controller: RelayController, ask: Callable[[], object], canvas: QWidget
+        self,
+        controller: RelayController,
+        sessions: SessionDesk,
+        ask: Callable[[], object],
+        canvas: QWidget,
     ) -> None:
         super().__init__(canvas)
         self._controller = controller
+        self._sessions = sessions
+        self._last: RecentSession | RecentImage | None = None
         self._viewer: Viewer = controller.viewer
         self.setAutoFillBackground(True)
         self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)
         self.open = button("Open image…", "A slide, a GeoTIFF or another large image", ask)
+        self.open_session = button(
+            "Open session…", "A .relay folder: images with the work on them", sessions.part.ask
+        )
         self.resume = button("Continue", "Open it where you were, with its model", self._resume)
         self.status = note()
-        self.recent = QVBoxLayout()
-        self.recent.setSpacing(2)
+        self.saved, self.recent = QVBoxLayout(), QVBoxLayout()
+        for rows in (self.saved, self.recent):
+            rows.setSpacing(2)
         self._lay_out()
         canvas.installEventFilter(self)
         layers = self._viewer.layers.events
@@ -97,7 +108,7 @@ class StartPage(QFrame):
 
     def _lay_out(self) -> None:
         inner = QWidget()
-        inner.setMaximumWidth(_WIDTH)
+        inner.setMaximumWidth(WIDTH)
         column = QVBoxLayout(inner)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(10)
@@ -106,15 +117,18 @@ class StartPage(QFrame):
         column.addWidget(
             note(
                 "Open a large image, choose a model, and see what it finds. Correct it, and it "
-                "learns. Drop an image anywhere on this page to open it."
+                "learns. Drop an image or a session anywhere on this page to open it."
             )
         )
-        begin = _row(self.open, self.resume)
+        begin = _row(self.open, self.open_session, self.resume)
         begin.setStretchFactor(self.resume, 2)
         column.addLayout(begin)
         column.addWidget(self.status)
         column.addWidget(_title("Samples", 12))
         column.addLayout(_row(*(self._sample(*sample) for sample in _SAMPLES)))
+        self._saved_title = _title("Sessions", 12)
+        column.addWidget(self._saved_title)
+        column.addLayout(self.saved)
         self._recent_title = _title("Recent images", 12)
         column.addWidget(self._recent_title)
         column.addLayout(self.recent)
@@ -146,87 +160,81 @@ class StartPage(QFrame):
         self.status.setVisible(opening)
 
     def _list_recent(self) -> None:
-        while (item := self.recent.takeAt(0)) is not None:
-            if (row := item.widget()) is not None:
-                row.setParent(None)
-                row.deleteLater()
-        known = recent_images()
-        for image in known:
-            self.recent.addWidget(RecentRow(image, self._open, self._forget))
-        self._recent_title.setVisible(bool(known))
-        last = next(iter(known), None)
-        self.resume.setVisible(last is not None and last.missing is None)
-        if last is not None:
-            self.resume.setText(_elided(f"Continue with {last.name}", self.resume, _RESUME_WIDTH))
-            self.resume.setToolTip(_what(last))
+        images, sessions = recent_images(), recent_sessions()
+        named = [session for session in sessions if not session.is_unnamed]
+        _fill(self.saved, [self._session_row(session) for session in named])
+        _fill(self.recent, [self._image_row(image) for image in images])
+        self._saved_title.setVisible(bool(named))
+        self._recent_title.setVisible(bool(images))
+        self._offer_to_continue(next(iter(sessions), None), next(iter(images), None))
 
-    def _open(self, image: RecentImage) -> None:
-        self._controller.open_stack(image.paths)
+    def _offer_to_continue(self, session: RecentSession | None, image: RecentImage | None) -> None:
+        """With the last session as it is on disk, or else with the last image."""
+        self._last = session if session is not None and not session.missing else image
+        if isinstance(self._last, RecentSession):
+            images = ", ".join(self._last.images)
+            name, what = self._last.name, f"Open {images} where you left off"
+        elif self._last is not None and self._last.missing is None:
+            name, what = self._last.name, _what(self._last)
+        else:
+            self.resume.hide()
+            return
+        self.resume.show()
+        self.resume.setText(elided(f"Continue with {name}", self.resume, _RESUME_WIDTH))
+        self.resume.setToolTip(what)
+
+    def _image_row(self, image: RecentImage) -> RecentRow:
+        missing = image.missing
+        folder = str(image.paths[0].parent)
+        item = RecentItem(
+            image.name,
+            folder if missing is None else f"not found in {missing.parent}",
+            "\n".join(str(path) for path in image.paths),
+            missing is None,
+            "Take this image off the list; its file stays",
+        )
+        opened = partial(self._controller.open_stack, image.paths)
+        return RecentRow(item, opened, partial(self._forget, partial(forget_image, image)))
+
+    def _session_row(self, session: RecentSession) -> RecentRow:
+        folder, gone = session.folder, session.missing
+        item = RecentItem(
+            session.name,
+            f"not found in {folder.parent}" if gone else f"{', '.join(session.images)}",
+            str(folder),
+            not gone,
+            "Take this session off the list; its folder stays",
+        )
+        opened = partial(self._sessions.open, folder)
+        return RecentRow(item, opened, partial(self._forget, partial(forget_session, folder)))
 
     def _resume(self) -> None:
-        for image in recent_images()[:1]:
-            resume(self._controller, image)
+        if isinstance(self._last, RecentSession):
+            self._sessions.open(self._last.folder)
+        elif self._last is not None:
+            resume(self._controller, self._last)
 
-    def _forget(self, image: RecentImage) -> None:
+    def _forget(self, forget: Callable[[], None]) -> None:
         try:
-            forget_image(image)
+            forget()
         except UserError as error:
             report(error)
         self._list_recent()
+
+
+def _fill(rows: QVBoxLayout, made: list[RecentRow]) -> None:
+    while (item := rows.takeAt(0)) is not None:
+        if (row := item.widget()) is not None:
+            row.setParent(None)
+            row.deleteLater()
+    for row in made:
+        rows.addWidget(row)
 
 
 def _what(image: RecentImage) -> str:
     version = f", version {image.version}" if image.version else ""
     model = f" with {Path(image.model).name}{version}" if image.model else ""
     return f"Open {image.name}{model}, where you were in it"
-
-
-class RecentRow(QWidget):
-    """An image of the list: its name, where it lies, and a button that takes it off."""
-
-    def __init__(
-        self,
-        image: RecentImage,
-        opened: Callable[[RecentImage], None],
-        forgotten: Callable[[RecentImage], None],
-    ) -> None:
-        super().__init__()
-        missing = image.missing
-        self.open = QPushButton(_elided(image.name, self, _WIDTH // 3))
-        self.open.setFlat(True)
-        self.open.setEnabled(missing is None)
-        self.open.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.open.clicked.connect(partial(_call, opened, image))
-        self.place = QLabel()
-        self.place.setEnabled(missing is None)
-        self.place.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.forget = QToolButton()
-        self.forget.setText("✕")
-        self.forget.setAutoRaise(True)
-        self.forget.setToolTip("Take this image off the list; its file stays")
-        self.forget.clicked.connect(partial(_call, forgotten, image))
-        self._say(image, missing)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.open)
-        row.addWidget(self.place, 1)
-        row.addWidget(self.forget)
-
-    def _say(self, image: RecentImage, missing: Path | None) -> None:
-        folder = str(image.paths[0].parent)
-        text = folder if missing is None else f"not found in {missing.parent}"
-        self.place.setText(_elided(text, self.place, _WIDTH // 2, Qt.TextElideMode.ElideMiddle))
-        self.setToolTip("\n".join(str(path) for path in image.paths))
-
-    def sizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
-        """As wide as the page lets it be."""
-        return QSize(_WIDTH, super().sizeHint().height())
-
-
-def _call(
-    function: Callable[[RecentImage], None], image: RecentImage, _checked: bool = False
-) -> None:
-    function(image)
 
 
 def _title(text: str, points: int) -> QLabel:
@@ -242,12 +250,3 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
     for widget in widgets:
         row.addWidget(widget, 1)
     return row
-
-
-def _elided(
-    text: str,
-    widget: QWidget,
-    width: int,
-    mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
-) -> str:
-    return QFontMetrics(widget.font()).elidedText(text, mode, width)

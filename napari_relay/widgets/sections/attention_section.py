@@ -121,6 +121,29 @@ class AttentionSection(Section):
         """The branches that are chosen."""
         return [branch for branch in BRANCHES if self.branch.value in (branch, _BOTH)]
 
+    def choose(self, branches: Sequence[Branch], choice: AttentionChoice) -> None:
+        """Choose what the fields say, as a person would; no branches: hide it."""
+        if self._layout() is None:
+            return
+        with QSignalBlocker(self.blocks), QSignalBlocker(self.shown):
+            self.direction.value = choice.direction
+            if branches:
+                self.branch.value = branches[0] if len(branches) == 1 else _BOTH
+            self.blocks.setValue(self._span(choice.block))
+            self._fit_heads()
+            for field, value in ((self.token, choice.token), (self.head, choice.head)):
+                if value in field.choices:
+                    field.value = value
+            self.shown.setChecked(bool(branches))
+        self._apply()
+
+    def _span(self, blocks: Blocks) -> tuple[int, int]:
+        """First and last block as the slider counts them; all of them where there are none."""
+        chosen = (blocks,) if isinstance(blocks, int) else tuple(blocks or ())
+        if not chosen:
+            return self.blocks.minimum(), self.blocks.maximum()
+        return min(chosen) + 1, max(chosen) + 1
+
     def next_token(self) -> None:
         """Show the attention of the next relay token; their mean after the last."""
         if not self.isEnabled():

@@ -39,12 +39,12 @@ class ImageSection(Section):
         self.add(self.facts)
         self.pixel_size = self._add_pixel_size()
         self.relief = self._add_relief()
-        self._display = BandDisplay()
+        self.display = BandDisplay()
         self.bands = BandFields()
         self.bands.changed.connect(self._on_bands)
         self.add(self.bands)
         self.add(button("Open image…", "Open a slide, a GeoTIFF or another large image", self.ask))
-        reliefs = self._reliefs = ReliefLayers(controller.viewer, self._refresh_relief)
+        reliefs = self.reliefs = ReliefLayers(controller.viewer, self.refresh_shown)
         self.destroyed.connect(lambda: reliefs.close())
         controller.images_changed.connect(self._refresh)
         controller.session_changed.connect(self._refresh)
@@ -84,12 +84,12 @@ class ImageSection(Section):
         if current is None or image is None:
             return
         try:
-            self._reliefs.show(current.base, image, STYLES[index - 1] if index else None)
+            self.reliefs.show(current.base, image, STYLES[index - 1] if index else None)
         except UserError as error:
             report(error)
-        self._refresh_relief()
+        self.refresh_shown()
 
-    def _refresh_relief(self) -> None:
+    def refresh_shown(self) -> None:
         """Offer relief where there is elevation, and tell what is shown."""
         current = self._controller.current
         # What is shown may have more bands than what the model in use reads.
@@ -99,7 +99,7 @@ class ImageSection(Section):
         self.relief.setItemText(
             0, COLORS if image is not None and shows_colors(image) else ELEVATION
         )
-        style = self._reliefs.style_of(current.base) if current is not None else None
+        style = self.reliefs.style_of(current.base) if current is not None else None
         self.relief.setCurrentText(style.label if style is not None else self.relief.itemText(0))
         self._refresh_bands()
 
@@ -107,8 +107,8 @@ class ImageSection(Section):
         current = self._controller.current
         image = pyramid_of(current.base) if current is not None else None
         if current is not None and image is not None:
-            self._display.show(current.base, image, choice)
-            self.bands.set_usual(self._display.usual_of(current.base, image))
+            self.display.show(current.base, image, choice)
+            self.bands.set_usual(self.display.usual_of(current.base, image))
 
     def _refresh_bands(self) -> None:
         """Offer the bands of the current image; not while its relief is shown instead."""
@@ -117,11 +117,11 @@ class ImageSection(Section):
         self.bands.setVisible(image is not None)
         if current is None or image is None:
             return
-        choice = self._display.choice_of(current.base, image)
+        choice = self.display.choice_of(current.base, image)
         self.bands.describe(
-            image.bands, shown_bands(image), self._display.usual_of(current.base, image), choice
+            image.bands, shown_bands(image), self.display.usual_of(current.base, image), choice
         )
-        self.bands.setEnabled(self._reliefs.style_of(current.base) is None)
+        self.bands.setEnabled(self.reliefs.style_of(current.base) is None)
 
     def ask(self) -> None:
         """Let the person choose a file, and open it."""
@@ -150,7 +150,7 @@ class ImageSection(Section):
         self.choice.clear()
         self.choice.addItems([layers.base.name for layers in images])
         self.choice.setEnabled(bool(images))
-        self._refresh_relief()
+        self.refresh_shown()
         current = self._controller.current
         unknown = current is not None and current.session.image.pixel_size is None
         self._show_row(self._pixel_size_form, self.pixel_size, unknown)

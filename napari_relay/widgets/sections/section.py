@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QToolButton,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -44,6 +46,7 @@ class Section(QFrame):
         self.heading = _heading(title)
         self.heading.toggled.connect(self._on_toggled)
         self._reason = ""
+        self._locked = ""
         self.reason = QLabel()
         self.reason.setStyleSheet(_READABLE_GREY)
         self.body = QWidget()
@@ -66,6 +69,22 @@ class Section(QFrame):
         """Say in a few words what is needed first; shown while the section is disabled."""
         self._reason = reason
         self._fold()
+
+    def lock(self, reason: str) -> None:
+        """Let nothing in the section be used, and say why over each part; empty: unlock."""
+        self._locked = reason
+        self.body.setEnabled(not reason)
+        for widget in self.body.findChildren(QWidget):
+            widget.removeEventFilter(self)
+            if reason:
+                widget.installEventFilter(self)
+
+    def eventFilter(self, widget: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Say why a part is locked in place of what it does."""
+        if event is None or event.type() != QEvent.Type.ToolTip or not self._locked:
+            return super().eventFilter(widget, event)
+        QToolTip.showText(QCursor.pos(), self._locked)
+        return True
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802  (Qt's name)
         """Fold what cannot be used, and open it again."""
