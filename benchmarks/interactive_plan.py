@@ -24,17 +24,20 @@ class Method:
     places: Places = "worst"
     """What is corrected: the largest mistakes, or those at the queue's or at random places."""
     trains: Trains | None = None
-    """What changes; None: as the engine has it."""
+    """What changes; None: what the engine chooses by itself."""
     rehearses: bool = True
     """Whether it rehearses what the model knew, and its gate may turn it down."""
     forest: bool = False
     """Whether a random forest on the frozen features is trained instead of the model."""
 
-    def options(self, setting: Setting, seed: int) -> FinetuneOptions:
+    def options(self, setting: Setting, domain: DomainName, seed: int) -> FinetuneOptions:
         """How a round is trained: the engine's defaults but for what is compared."""
-        options = FinetuneOptions(device=setting.device, seed=seed, steps=setting.finetune_steps)
-        if self.trains is not None:
-            options = replace(options, trains=self.trains)
+        options = FinetuneOptions(
+            trains=self.trains or setting.usual[domain],
+            steps=setting.finetune_steps,
+            device=setting.device,
+            seed=seed,
+        )
         if not self.rehearses:
             options = replace(options, rehearsal=0.0, base=0.0, replayed=0)
         return options
@@ -44,7 +47,7 @@ METHODS = (
     Method("default", "napari-relay's default"),
     Method("naive", "naive fine-tuning, no rehearsal", trains="all", rehearses=False),
     Method("forest", "random forest on frozen features", forest=True),
-    Method("queue", "default, places of the queue", places="queue"),
+    Method("queue", "default, the queue's places", places="queue"),
     Method("random", "default, random places", places="random"),
     Method("head", "head and relay tokens only", trains="head"),
     Method("adapters", "adapters too", trains="adapters"),
@@ -70,13 +73,25 @@ class Run:
         return f"{self.domain}-{self.method.name}-{self.seed}"
 
 
-def planned_runs(setting: Setting) -> tuple[Run, ...]:
-    """All runs: of every seed, method by method, both domains beside each other."""
+def compared(setting: Setting, domain: DomainName) -> tuple[Method, ...]:
+    """The methods that differ: one that does what the default does is left out."""
+    usual = METHODS[0].options(setting, domain, 0)
     return tuple(
-        Run(domain, method, seed)
-        for seed in setting.test_seeds
+        method
+        for method in METHODS
+        if method.trains is None or method.options(setting, domain, 0) != usual
+    )
+
+
+def planned_runs(setting: Setting) -> tuple[Run, ...]:
+    """All runs, image by image and method by method, both domains beside each other."""
+    most = max(map(len, setting.test_seeds.values()))
+    return tuple(
+        Run(domain, method, setting.test_seeds[domain][number])
+        for number in range(most)
         for method in METHODS
         for domain in DOMAINS
+        if number < len(setting.test_seeds[domain]) and method in compared(setting, domain)
     )
 
 

@@ -112,7 +112,7 @@ class _State:
             with np.load(place / f"painted-{len(rounds)}.npz") as kept:
                 corrections.write(ground.image.window, kept["painted"])
         base = BaseDomain(domain, checkpoint, folder.setting.base_windows[domain.name])
-        options = run.method.options(folder.setting, run.seed)
+        options = run.method.options(folder.setting, run.domain, run.seed)
         learner: Learner
         if run.method.forest:
             learner = ForestLearner(place, checkpoint, ground.image, run.seed, len(rounds))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from napari_relay.training.finetune_options import Trains
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,12 @@ class Setting:
     """Of each domain: batches from which the model of the domain learns."""
     base_windows: Mapping[str, int]
     """Of each domain: held-out windows of the base domain that are measured on."""
-    test_seeds: tuple[int, ...] = (601, 602)
-    """Of the images that are corrected and measured on; nothing is chosen by them."""
+    usual: Mapping[str, Trains]
+    """Of each domain: what the engine's ``auto`` lets learn on two free cores. It is
+    fixed, so that a busy machine does not change what is measured."""
+    test_seeds: Mapping[str, tuple[int, ...]]
+    """Of each domain: of the images that are corrected and measured on; nothing is
+    chosen by them."""
     dev_seeds: tuple[int, ...] = (401,)
     """Of the images by which options may be chosen; they enter no result."""
     reference_seeds: tuple[int, ...] = (501, 502, 503)
@@ -54,15 +61,24 @@ class Setting:
     def from_json(cls, text: str) -> Setting:
         """Read what :meth:`to_json` wrote."""
         values = json.loads(text)
-        known = {f.name: values[f.name] for f in fields(cls)}
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+        known = {f.name: _as_tuples(values[f.name]) for f in fields(cls)}
+        return cls(**known)
+
+
+def _as_tuples(value: Any) -> Any:
+    """What JSON gives, with tuples for lists."""
+    if isinstance(value, dict):
+        return {name: _as_tuples(one) for name, one in value.items()}
+    return tuple(value) if isinstance(value, list) else value
 
 
 SMALL = Setting(
     name="small",
-    sides={"landscape": 1920, "tissue": 1536},
+    sides={"landscape": 1536, "tissue": 1024},
     reference_steps={"landscape": 1000, "tissue": 250},
-    base_windows={"landscape": 512, "tissue": 48},
+    base_windows={"landscape": 256, "tissue": 48},
+    usual={"landscape": "all", "tissue": "head"},
+    test_seeds={"landscape": (601, 602), "tissue": (601,)},
 )
 """About an hour on two cores."""
 FULL = Setting(
@@ -70,7 +86,8 @@ FULL = Setting(
     sides={"landscape": 6144, "tissue": 4096},
     reference_steps={"landscape": 8000, "tissue": 4000},
     base_windows={"landscape": 4096, "tissue": 75},
-    test_seeds=(601, 602, 603, 604, 605),
+    usual={"landscape": "all", "tissue": "all"},
+    test_seeds=dict.fromkeys(("landscape", "tissue"), (601, 602, 603, 604, 605)),
     threads=8,
     device="auto",
 )

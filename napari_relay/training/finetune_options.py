@@ -25,9 +25,9 @@ class Usual(NamedTuple):
 
 
 USUAL: Mapping[Trains, Usual] = {
-    "head": Usual(120, 2e-3, 16),
-    "adapters": Usual(50, 2e-3, 4),
-    "all": Usual(50, 3e-4, 4),
+    "head": Usual(100, 2e-3, 8),
+    "adapters": Usual(100, 2e-3, 4),
+    "all": Usual(100, 3e-4, 4),
 }
 """What is done unless something else is asked for."""
 
@@ -44,7 +44,7 @@ class FinetuneOptions:
     """Of AdamW, falling to 0 along a half cosine."""
     batch_size: int | None = None
     """Crop pairs in a batch: half with corrections, half to be remembered."""
-    rehearsal: float = 1.0
+    rehearsal: float = 0.3
     """Weight of staying with the old model's predictions away from corrections."""
     base: float = 1.0
     """Weight of the tiles of its training data that a model ships with."""

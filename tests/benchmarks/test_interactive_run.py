@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.interactive_domain import DOMAINS
-from benchmarks.interactive_plan import METHODS, Run, named_run, planned_runs
+from benchmarks.interactive_plan import METHODS, Run, compared, named_run, planned_runs
 from benchmarks.interactive_report import BLOCKS
 from benchmarks.interactive_results import gathered, is_done
 from benchmarks.interactive_run import write_reference, write_rounds
@@ -27,7 +27,7 @@ TINY = replace(
     reference_batch=1,
     base_windows={"landscape": 3, "tissue": 1},
     reference_seeds=(501,),
-    test_seeds=(SEED,),
+    test_seeds={"landscape": (SEED,), "tissue": (SEED,)},
     rounds=1,
     strokes=3,
     finetune_steps=2,
@@ -108,19 +108,30 @@ def test_results_make_every_block_of_the_page(folder):
 def test_every_method_runs_on_every_image_of_both_domains_once():
     runs = planned_runs(SMALL)
     assert len({run.key for run in runs}) == len(runs)
-    assert len(runs) == len(METHODS) * len(DOMAINS) * len(SMALL.test_seeds)
+    assert {run.domain for run in runs} == set(DOMAINS)
+    for domain in DOMAINS:
+        mine = [run for run in runs if run.domain == domain]
+        assert len(mine) == len(compared(SMALL, domain)) * len(SMALL.test_seeds[domain])
     assert all(named_run(run.key) == run for run in runs)
 
 
 def test_nothing_is_chosen_or_learnt_on_images_that_are_scored():
     for setting in (SMALL, FULL):
-        seeds = [*setting.test_seeds, *setting.dev_seeds, *setting.reference_seeds]
-        assert len(set(seeds)) == len(seeds)
+        for tested in setting.test_seeds.values():
+            seeds = [*tested, *setting.dev_seeds, *setting.reference_seeds]
+            assert len(set(seeds)) == len(seeds)
+
+
+def test_what_does_the_same_as_the_default_is_not_run_twice():
+    names = [method.name for method in compared(SMALL, "landscape")]
+    assert names[0] == "default"
+    assert SMALL.usual["landscape"] not in names
+    assert {"naive", "forest", "queue", "random"} <= set(names)
 
 
 def test_methods_differ_from_the_default_in_what_their_name_says():
-    usual = METHODS[0].options(SMALL, 0)
-    by_name = {method.name: method.options(SMALL, 0) for method in METHODS}
+    usual = METHODS[0].options(SMALL, "landscape", 0)
+    by_name = {method.name: method.options(SMALL, "landscape", 0) for method in METHODS}
     assert by_name["queue"] == by_name["random"] == usual
     assert by_name["head"] == replace(usual, trains="head")
     assert by_name["naive"].rehearsal == by_name["naive"].base == 0
