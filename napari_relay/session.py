@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from napari_relay.annotation import Autosaver, CorrectionStore
@@ -29,7 +29,8 @@ from napari_relay.inference import (
 from napari_relay.inference.fingerprints import model_fingerprint
 from napari_relay.sessions.events import SessionEvents
 from napari_relay.sessions.image_folder import ImageFolder
-from napari_relay.sessions.version_record import descended
+from napari_relay.sessions.in_use import ModelInUse, in_colors
+from napari_relay.sessions.version_record import descended, numbered
 from napari_relay.sessions.versions import ModelVersion
 from napari_relay.training import CorrectedImage, FinetuneOptions, FinetuneProgress, finetune
 from relay_tokens import (
@@ -42,20 +43,6 @@ from relay_tokens import (
 )
 
 __all__ = ["ModelVersion", "Session", "SessionEvents"]
-
-
-@dataclass(frozen=True)
-class _InUse:
-    """A model with what belongs to it; they change together or not at all."""
-
-    checkpoint: Checkpoint
-    """The weights, and what must be known of them."""
-    version: ModelVersion
-    """Which state of the model they are."""
-    image: PyramidImage
-    """The image with the bands that the model reads."""
-    store: PredictionStore
-    """What they have predicted."""
 
 
 class Session:
@@ -88,11 +75,9 @@ class Session:
         self.files = ImageFolder(image, folder, read_only)
         self._on_save_error: Callable[[UserError], None] = _raise
         self._base: Checkpoint | None = None
-        self._in_use: _InUse | None = None
+        self._in_use: ModelInUse | None = None
         self._corrections: CorrectionStore | None = None
         self._autosaver: Autosaver | None = None
-
-    # --- who may write
 
     @property
     def folder(self) -> Path:
@@ -209,10 +194,11 @@ class Session:
 
     def use_version(self, version: ModelVersion) -> None:
         """Go back, or forward, to one of :meth:`versions`; none is deleted."""
-        checkpoint = load_checkpoint(version.folder) if version.folder else self._base
-        if checkpoint is None:
-            raise UserError("No model is in use yet; choose one first.")
-        self._switch(self._made_ready(checkpoint, version))
+        self._switch(self._version_made_ready(version))
+
+    def prediction_of(self, version: ModelVersion) -> PredictionStore:
+        """What one of :meth:`versions` has predicted here."""
+        return self._version_made_ready(version).store
 
     def parent(self) -> ModelVersion | None:
         """The version that the one in use was fine-tuned from; None for version 0."""
@@ -275,7 +261,7 @@ class Session:
         used = self._require_model()
         if not self.read_only:
             used.store.recolor(classes)
-        self._in_use = replace(used, checkpoint=_in_colors(used.checkpoint, classes))
+        self._in_use = replace(used, checkpoint=in_colors(used.checkpoint, classes))
         self.events.colors_changed.emit()
 
     # --- the prediction
@@ -345,10 +331,8 @@ class Session:
 
         Parameters
         ----------
-        options
-            How long and how.
-        should_stop
-            Asked after each step; the best weights so far are the result then.
+        options, should_stop
+            As :func:`~napari_relay.training.finetune` takes them.
         others
             Other images that were corrected for the same model.
         from_base
@@ -361,7 +345,8 @@ class Session:
         """
         used = self._require_model()
         self.files.require_writable()
-        first = self._base if from_base and self._base else used.checkpoint
+        base = self._base if from_base else None
+        first = numbered(base or used.checkpoint, 0 if base else used.version.number)
         found = self.corrected(first.metadata)
         images = [*([] if found is None else [CorrectedImage(*found)]), *others]
         if not images:
@@ -375,23 +360,27 @@ class Session:
         self._stop_saving()
         self.files.release()
 
-    # --- within
-
-    def _made_ready(self, checkpoint: Checkpoint, version: ModelVersion) -> _InUse:
+    def _made_ready(self, checkpoint: Checkpoint, version: ModelVersion) -> ModelInUse:
         """All that belongs to a model, if it takes the image's bands or what follows from them."""
         image = matching_bands(self.image, checkpoint.metadata.bands)
         check_fit(image, checkpoint.metadata)
-        checkpoint = _in_colors(checkpoint, with_own_colors(checkpoint.metadata.classes))
+        checkpoint = in_colors(checkpoint, with_own_colors(checkpoint.metadata.classes))
         store = self.files.store(checkpoint, image, self.options)
         if not self.read_only:
             store.recolor(checkpoint.metadata.classes)
-        return _InUse(checkpoint, version, image, store)
+        return ModelInUse(checkpoint, version, image, store)
 
-    def _switch(self, in_use: _InUse) -> None:
+    def _version_made_ready(self, version: ModelVersion) -> ModelInUse:
+        base = self._base or self._require_model().checkpoint
+        return self._made_ready(
+            load_checkpoint(version.folder) if version.folder else base, version
+        )
+
+    def _switch(self, in_use: ModelInUse) -> None:
         self._in_use = in_use
         self.events.model_changed.emit()
 
-    def _require_model(self) -> _InUse:
+    def _require_model(self) -> ModelInUse:
         if self._in_use is None:
             raise UserError("No model is in use yet; choose one first.")
         return self._in_use
@@ -405,12 +394,6 @@ class Session:
         if self._autosaver is not None:
             self._autosaver.stop()
             self._autosaver = None
-
-
-def _in_colors(checkpoint: Checkpoint, classes: ClassSchema) -> Checkpoint:
-    if classes == checkpoint.metadata.classes:
-        return checkpoint
-    return replace(checkpoint, metadata=replace(checkpoint.metadata, classes=classes))
 
 
 def _raise(error: UserError) -> None:

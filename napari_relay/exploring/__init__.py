@@ -6,6 +6,7 @@ from napari_relay.exploring.changes import Changes, ChangeTally
 from napari_relay.exploring.crop_runner import require_relay_tokens
 from napari_relay.exploring.place import Place
 from napari_relay.exploring.probe import Probe, probe
+from napari_relay.exploring.version_changes import version_changes
 from napari_relay.exploring.view_changes import ViewChanges, view_changes
 from napari_relay.exploring.what_if import WhatIf, what_if
 
@@ -18,6 +19,7 @@ __all__ = [
     "WhatIf",
     "probe",
     "require_relay_tokens",
+    "version_changes",
     "view_changes",
     "what_if",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from napari_relay.exploring.changes import Changes, ChangeTally
@@ -13,7 +13,7 @@ from napari_relay.geometry import TileGrid, Window
 from napari_relay.images import PyramidImage
 from napari_relay.inference import CropPair, PredictOptions, tile_grid
 from napari_relay.inference.reading import ReadAhead
-from relay_tokens import Checkpoint
+from relay_tokens import Checkpoint, RelaySegmenter
 
 MOST_TILES = 1024
 """Tiles of a view that are compared unless more are asked for."""
@@ -82,14 +82,53 @@ def view_changes(
     """
     options = options or PredictOptions()
     runner = CropRunner(checkpoint, image, options)
-    switch, grid = ContextSwitch(runner, what_if), tile_grid(image, runner.model, options)
-    rows, cols = grid.slices_of(view)
-    chosen = middle_tiles(rows, cols, most_tiles)
-    left_out = (rows.stop - rows.start) * (cols.stop - cols.start) - len(chosen)
-    area, tally = _around(grid, chosen), ChangeTally()
-    for done, changes in enumerate(_compared(runner, switch, grid, chosen, options), start=1):
-        tally = tally + changes.tally
-        yield ViewChanges(changes, tally, done, len(chosen), left_out, area)
+    switch = ContextSwitch(runner, what_if)
+    comparison = TileComparison(image, runner.model, runner.read, switch.compare, options)
+    yield from comparison.over(view, most_tiles)
+
+
+@dataclass(frozen=True)
+class TileComparison:
+    """Compares two answers tile by tile."""
+
+    image: PyramidImage
+    """What is looked at."""
+    model: RelaySegmenter
+    """Whose tiles."""
+    read: Callable[[Window], CropPair]
+    """Reads what a model sees of a window; called in several threads."""
+    compare: Callable[[Sequence[CropPair], Sequence[Window]], list[Changes]]
+    """Changes over each crop's whole window."""
+    options: PredictOptions
+    """The prediction's."""
+
+    def over(self, view: Window, most_tiles: int) -> Iterator[ViewChanges]:
+        """Compare the tiles of a view from its middle outwards, at most so many."""
+        grid = tile_grid(self.image, self.model, self.options)
+        rows, cols = grid.slices_of(view)
+        chosen = middle_tiles(rows, cols, most_tiles)
+        left_out = (rows.stop - rows.start) * (cols.stop - cols.start) - len(chosen)
+        area, tally = _around(grid, chosen), ChangeTally()
+        for done, changes in enumerate(self._compared(grid, chosen), start=1):
+            tally = tally + changes.tally
+            yield ViewChanges(changes, tally, done, len(chosen), left_out, area)
+
+    def _compared(self, grid: TileGrid, tiles: Sequence[Index]) -> Iterator[Changes]:
+        """Changes over each tile's own area, in order."""
+        reader: ReadAhead[Index, CropPair] = ReadAhead(
+            lambda tile: self.read(grid.crop(*tile)), self.options.reader_threads
+        )
+        try:
+            size = self.options.batch_size
+            read = reader.each(tiles, ahead=2 * size)
+            for first in range(0, len(tiles), size):
+                batch = dict(next(read) for _ in tiles[first : first + size])
+                crops = [grid.crop(*tile) for tile in batch]
+                found = self.compare(list(batch.values()), crops)
+                for tile, changes in zip(batch, found, strict=True):
+                    yield changes.within(grid.tile(*tile))
+        finally:
+            reader.close()
 
 
 def middle_tiles(rows: slice, cols: slice, most: int) -> list[Index]:
@@ -124,27 +163,3 @@ def _around(grid: TileGrid, tiles: Sequence[Index]) -> Window:
         return Window(0, 0, 0, 0)
     first, last = grid.tile(*min(tiles)), grid.tile(*max(tiles))
     return Window(first.y0, first.x0, last.y1 - first.y0, last.x1 - first.x0)
-
-
-def _compared(
-    runner: CropRunner,
-    switch: ContextSwitch,
-    grid: TileGrid,
-    tiles: Sequence[Index],
-    options: PredictOptions,
-) -> Iterator[Changes]:
-    """Changes over each tile's own area, in order."""
-    reader: ReadAhead[Index, CropPair] = ReadAhead(
-        lambda tile: runner.read(grid.crop(*tile)), options.reader_threads
-    )
-    try:
-        size = options.batch_size
-        read = reader.each(tiles, ahead=2 * size)
-        for first in range(0, len(tiles), size):
-            batch = dict(next(read) for _ in tiles[first : first + size])
-            crops = [grid.crop(*tile) for tile in batch]
-            found = switch.compare(list(batch.values()), crops)
-            for tile, changes in zip(batch, found, strict=True):
-                yield changes.within(grid.tile(*tile))
-    finally:
-        reader.close()

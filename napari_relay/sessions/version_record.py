@@ -43,21 +43,26 @@ class VersionRecord:
         return cls(int(parent), when, str(found.get("trains", "")), **known)
 
 
+def numbered(checkpoint: Checkpoint, number: int) -> Checkpoint:
+    """Note in a model's training record which version it is."""
+    return _with(checkpoint, version=number)
+
+
 def descended(checkpoint: Checkpoint, number: int) -> Checkpoint:
     """Note in a model's training record which version it becomes, from which, and when.
 
     Parameters
     ----------
     checkpoint
-        Fine-tuned; its record has the number of the version it was trained from.
+        Fine-tuned from a :func:`numbered` one.
     number
         Of the new version.
     """
-    training = checkpoint.metadata.training
-    record = {
-        **training,
-        "parent_version": training.get("version", 0),
-        "version": number,
-        "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    parent = checkpoint.metadata.training.get("version", 0)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return _with(checkpoint, parent_version=parent, version=number, accepted=now)
+
+
+def _with(checkpoint: Checkpoint, **more: int | str) -> Checkpoint:
+    record = {**checkpoint.metadata.training, **more}
     return replace(checkpoint, metadata=replace(checkpoint.metadata, training=record))

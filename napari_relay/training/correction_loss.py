@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from napari_relay.training.finetune_options import FinetuneOptions
 from napari_relay.training.lesson import LessonBatch
 from relay_tokens import IGNORE_INDEX, RelayLoss, RelayOutput
 
@@ -17,13 +16,15 @@ class CorrectionLoss:
     ----------
     context_factor
         The model's.
-    options
-        Weights of the terms.
+    rehearsal
+        Weight of the old model's beliefs.
+    base
+        Weight of the training data.
     """
 
-    def __init__(self, context_factor: int | None, options: FinetuneOptions) -> None:
+    def __init__(self, context_factor: int | None, rehearsal: float, base: float) -> None:
         self._relay = RelayLoss(context_factor)
-        self._options = options
+        self._rehearsal, self._base = rehearsal, base
 
     def __call__(self, output: RelayOutput, lessons: LessonBatch, base: int) -> Tensor:
         """Compute the loss of a batch.
@@ -42,11 +43,11 @@ class CorrectionLoss:
         total = self._relay(_part(output, own), labels[own]).total
         total = total + excluded_loss(output.local_logits[own], lessons.excluded[own])
         kept = divergence(output.local_logits, lessons.belief, lessons.rehearsed)
-        total = total + self._options.rehearsal * kept
+        total = total + self._rehearsal * kept
         if base:
             known = slice(first, None)
             learnt = self._relay(_part(output, known), labels[known]).total
-            total = total + self._options.base * learnt
+            total = total + self._base * learnt
         return total
 
 

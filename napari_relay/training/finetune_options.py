@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple, get_args
 
 from relay_tokens import UserError
 
-Trains = Literal["head", "adapters", "all"]
+Trains = Literal["auto", "head", "adapters", "all"]
 """What changes: the head and the relay tokens; these and low-rank adapters of the
-blocks' linear layers; or every weight."""
+blocks' linear layers; or every weight. ``auto``: as much as there is time for."""
 
 
 class Usual(NamedTuple):
@@ -25,27 +25,31 @@ class Usual(NamedTuple):
 
 
 USUAL: Mapping[Trains, Usual] = {
+    "auto": Usual(100, 2e-3, 8),
     "head": Usual(100, 2e-3, 8),
     "adapters": Usual(100, 2e-3, 4),
     "all": Usual(100, 3e-4, 4),
 }
-"""What is done unless something else is asked for."""
+"""What is done unless something else is asked for; with ``auto``, at most."""
 
 
 @dataclass(frozen=True)
 class FinetuneOptions:
     """How a round of fine-tuning goes; None: what suits :attr:`trains`."""
 
-    trains: Trains = "head"
+    trains: Trains = "auto"
     """What changes; see :data:`Trains`."""
+    seconds: float = 20.0
+    """With ``auto``: about how long a round may take, on this machine."""
     steps: int | None = None
     """Number of batches."""
     learning_rate: float | None = None
     """Of AdamW, falling to 0 along a half cosine."""
     batch_size: int | None = None
     """Crop pairs in a batch: half with corrections, half to be remembered."""
-    rehearsal: float = 0.3
-    """Weight of staying with the old model's predictions away from corrections."""
+    rehearsal: float | None = None
+    """Weight of staying with the old model's predictions away from corrections. None:
+    less where there are tiles of the training data, which hold it too."""
     base: float = 1.0
     """Weight of the tiles of its training data that a model ships with."""
     holdout: float = 0.25
@@ -82,6 +86,12 @@ class FinetuneOptions:
             self.learning_rate or usual.learning_rate,
             self.batch_size or usual.batch_size,
         )
+
+    def rehearsal_weight(self, has_base: bool) -> float:
+        """Of the old model's predictions, with or without tiles of the training data."""
+        if self.rehearsal is not None:
+            return self.rehearsal
+        return 0.3 if has_base else 1.0
 
     @property
     def evaluated_every(self) -> int:

@@ -16,7 +16,7 @@ from napari_relay.training.corrected_image import CorrectedImage
 from napari_relay.training.examples import ExampleReader
 from napari_relay.training.finetune_options import FinetuneOptions
 from napari_relay.training.finetuning_round import FinetuningRound
-from napari_relay.training.finetuning_time import Clock
+from napari_relay.training.finetuning_time import Clock, settled
 from napari_relay.training.gate import Measurement
 from napari_relay.training.metrics import Scores
 from napari_relay.training.old_model import OldModel
@@ -113,7 +113,7 @@ def finetune(
     UserError
         When nothing was corrected, or an image does not fit the model.
     """
-    options = options or FinetuneOptions()
+    options = settled(options or FinetuneOptions(), checkpoint.model)
     given = [images] if isinstance(images, CorrectedImage) else list(images)
     try:
         round_ = _begin(checkpoint, given, options, should_stop)

@@ -73,7 +73,8 @@ class FinetuningRound:
         self.options, self._examples = options, examples
         self.student = Student(old, options.trains)
         self.frozen_steps = frozen_steps(options, self.student.has_relay_tokens)
-        self._loss = CorrectionLoss(old.model.config.context_factor, options)
+        rehearsal = options.rehearsal_weight(bool(examples.base))
+        self._loss = CorrectionLoss(old.model.config.context_factor, rehearsal, options.base)
         self._draw = LessonDraw(examples)
         self._begun = self.student.snapshot()
         self._optimizer = torch.optim.AdamW(

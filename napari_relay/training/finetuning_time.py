@@ -9,22 +9,24 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from napari_relay.inference.devices import choose_device
-from napari_relay.training.finetune_options import FinetuneOptions
+from napari_relay.training.finetune_options import FinetuneOptions, Trains
 from relay_tokens import RelaySegmenter
 
-FROZEN_SHARE = 0.8
+FROZEN_SHARE = 0.88
 """Share of the steps in which the head learns alone, before the relay tokens join in."""
 TOKEN_BATCH = 4
 """Crop pairs in a batch when the relay tokens learn too: each is run through the backbone."""
 HEAD_ALONE = 0.15
 """Passes that a crop costs when its features are known: the head, the loss and the turning."""
-STEP_COST = {"head": 2.3, "adapters": 2.6, "all": 3.2}
+STEP_COST = {"auto": 2.3, "head": 2.3, "adapters": 2.6, "all": 3.2}
 """Passes that a crop of a batch costs, forwards and backwards."""
+FEWEST_STEPS = 40
+"""Steps with which adapters or all weights learn enough to be chosen."""
 USUAL_LESSONS = 40
 """Crops of a round before they are counted."""
 USUAL_MEASURED = 30
@@ -86,6 +88,45 @@ class Clock:
         work = self._work
         speed = (time.monotonic() - self._begun) / work.between(0, done)
         return speed * work.between(done, work.options.usual.steps)
+
+
+def settled(options: FinetuneOptions, model: RelaySegmenter) -> FinetuneOptions:
+    """Turn ``auto`` into what trains and how many steps, by measuring the model's speed.
+
+    Parameters
+    ----------
+    options
+        Returned as they are unless :attr:`FinetuneOptions.trains` is ``auto``.
+    model
+        Left as it is.
+    """
+    if options.trains != "auto":
+        return options
+    return suited(options, pass_seconds(model, options.device))
+
+
+def suited(options: FinetuneOptions, pass_: float) -> FinetuneOptions:
+    """The most that can be trained in the time there is: all weights, adapters or the head.
+
+    Parameters
+    ----------
+    options
+        With the time there is.
+    pass_
+        Seconds of :func:`pass_seconds`.
+    """
+    wanted: tuple[Trains, ...] = ("all", "adapters")
+    for trains in wanted:
+        most = replace(options, trains=trains)
+        steps = most.usual.steps
+        while steps > FEWEST_STEPS and round_seconds(pass_, replace(most, steps=steps)) > (
+            options.seconds
+        ):
+            steps -= 5
+        found = replace(most, steps=steps)
+        if round_seconds(pass_, found) <= options.seconds:
+            return found
+    return replace(options, trains="head")
 
 
 def frozen_steps(options: FinetuneOptions, has_relay_tokens: bool) -> int:

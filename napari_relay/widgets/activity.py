@@ -52,8 +52,9 @@ class Activity(QObject):
         jobs = self.watch(controller.jobs)
         opening = self.watch(controller.opener.jobs)
         self.watch(controller.exports)
+        tuning = self.watch(controller.finetuner.jobs, controller.finetuner.stop)
         controller.predicted.connect(lambda result: _advance_job(jobs, result))
-        controller.finetuned.connect(lambda progress: _advance_job(jobs, progress))
+        controller.finetuner.progressed.connect(lambda progress: _advance_job(tuning, progress))
         controller.opener.advanced.connect(lambda progress: _advance_opening(opening, progress))
         controller.images_changed.connect(lambda: self._watch_comparisons(controller))
         self._watch_comparisons(controller)
@@ -66,12 +67,15 @@ class Activity(QObject):
         for task in list(self.tasks):
             self._end(task)
 
-    def watch(self, runner: JobRunner) -> list[Task]:
-        """Show what a runner runs; the list holds the task of it meanwhile."""
+    def watch(self, runner: JobRunner, stop: Callable[[], None] | None = None) -> list[Task]:
+        """Show what a runner runs; the list holds the task of it meanwhile.
+
+        ``stop`` is called when a person cancels it; the runner's own by default.
+        """
         running: list[Task] = []
 
         def on_started(name: str) -> None:
-            running[:] = [self._begin(name, runner.cancel)]
+            running[:] = [self._begin(name, stop or runner.cancel)]
 
         def on_ended() -> None:
             while running:

@@ -15,11 +15,12 @@ from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
 from napari_relay.inference import Area, PredictionReport, TileResult
 from napari_relay.session import ModelVersion, Session
-from napari_relay.training import FinetuneOptions, FinetuneProgress, FinetuneResult
+from napari_relay.widgets.finetuner import FINETUNING, Accepted, Finetuner
 from napari_relay.widgets.image_opener import OPENING, ImageOpener
 from napari_relay.widgets.jobs import JobRunner, report
 from napari_relay.widgets.level_builds import LevelBuild
 from napari_relay.widgets.open_images import OpenImages
+from napari_relay.widgets.predicted_areas import predicted_areas
 from napari_relay.widgets.session_layers import SessionLayers
 from napari_relay.widgets.viewport import show_window
 from relay_tokens import Checkpoint, UserError, load_model
@@ -27,7 +28,6 @@ from relay_tokens import Checkpoint, UserError, load_model
 __all__ = ["EXPORTING", "FINETUNING", "OPENING", "PREDICTING", "RelayController"]
 
 PREDICTING = "Predicting"
-FINETUNING = "Fine-tuning"
 EXPORTING = "Saving the mask"
 
 
@@ -66,10 +66,6 @@ class RelayController(QObject):
     """A :class:`TileResult` arrived."""
     reported = Signal(object)
     """A prediction came to its end; its :class:`PredictionReport`."""
-    finetuned = Signal(object)
-    """A :class:`FinetuneProgress` arrived."""
-    offered = Signal(object)
-    """A :class:`FinetuneResult` that is not recommended awaits the person's word."""
     opening = Signal(object)
     """An :class:`~napari_relay.widgets.level_builds.OpenProgress` arrived."""
     closing = Signal()
@@ -85,9 +81,10 @@ class RelayController(QObject):
         self.exports = JobRunner(self)
         self.exports.advanced.connect(self._on_result)
         self.images = OpenImages(viewer, self)
+        self.finetuner = Finetuner(self.images, self)
+        self.finetuner.accepted.connect(self._on_accepted)
         self.opener = ImageOpener(viewer, self.images, self)
         self._job_layers: SessionLayers | None = None
-        self._tuned_layers: SessionLayers | None = None
         self._stopped: Asked | None = None
         self._save_failed.connect(report)
         self._follow_images()
@@ -222,18 +219,16 @@ class RelayController(QObject):
 
     def predict_view(self) -> None:
         """Predict what is on screen."""
-        if not self._is_training():
-            self._predict_view()
+        self._predict_view()
 
     def predict_all(self) -> None:
         """Predict the whole image, what is on screen first."""
-        if not self._is_training():
-            self._predict(None)
+        self._predict(None)
 
     def predict_areas(self) -> None:
         """Predict inside the areas that were drawn over the current image."""
         layers = self.current
-        if layers is None or self._is_training():
+        if layers is None:
             return
         layers.areas.stop_drawing()
         areas: list[Area] = [*layers.areas.areas]
@@ -249,19 +244,12 @@ class RelayController(QObject):
 
     def resume(self) -> None:
         """Go on with the prediction that was stopped."""
-        if self._stopped is not None and self.can_resume and not self._is_training():
+        if self._stopped is not None and self.can_resume:
             self._predict(self._stopped.areas)
 
     def cancel(self) -> None:
         """Stop the running job; what is done is kept."""
         self.jobs.cancel()
-
-    def _is_training(self) -> bool:
-        """Whether a prediction must wait, so that no half-trained weights are lost; told."""
-        training = self.jobs.name == FINETUNING
-        if training:
-            show_info("Fine-tuning is running; wait for its end or stop it, then predict.")
-        return training
 
     def _predict_view(self) -> None:
         view = self.view
@@ -287,30 +275,7 @@ class RelayController(QObject):
 
         self.jobs.start(PREDICTING, run)
 
-    # --- fine-tuning
-
-    def finetune(self, options: FinetuneOptions) -> None:
-        """Train on the corrections, then use the new weights or ask about them."""
-        layers = self.current
-        if layers is None:
-            return
-        self._job_layers = self._tuned_layers = layers
-        self.jobs.start(FINETUNING, lambda: layers.session.finetune(options))
-
-    def accept(self, result: FinetuneResult) -> None:
-        """Keep fine-tuned weights, use them, and predict the view again."""
-        layers = self._tuned_layers
-        if layers not in self.layers or layers is None:
-            show_info("The image of this fine-tuning is closed; its weights were not kept.")
-            return
-        try:
-            version = layers.session.accept(result.state)
-        except UserError as error:
-            report(error)
-            return
-        show_info(f"{version.label} is in use.")
-        if layers is self.current:
-            self._predict_view()
+    # --- going back
 
     def undo_finetune(self) -> None:
         """Go back to the version that the one in use was fine-tuned from."""
@@ -339,6 +304,7 @@ class RelayController(QObject):
         self.closing.emit()
         self.jobs.cancel()
         self.exports.cancel()
+        self.finetuner.cancel()
         self.opener.cancel()
         self.images.close()
 
@@ -351,10 +317,6 @@ class RelayController(QObject):
                 show_warning(notice)
         elif isinstance(result, PredictionReport):
             self.reported.emit(result)
-        elif isinstance(result, FinetuneProgress):
-            self.finetuned.emit(result)
-            if result.result is not None:
-                self._on_finetuned(result.result)
         elif isinstance(result, Saved):
             show_info(f"Saved {result.path}.")
 
@@ -364,16 +326,21 @@ class RelayController(QObject):
         if name == PREDICTING and self._job_layers in self.layers:
             self._job_layers.refresh_thumbnail()
 
-    def _on_finetuned(self, result: FinetuneResult) -> None:
-        if result.recommended:
-            self.accept(result)
-        else:
-            self.offered.emit(result)
+    def _on_accepted(self, accepted: Accepted) -> None:
+        """Predict the view with the new weights, then what was predicted with the old ones."""
+        view, seen = self.view, list[Area]()
+        if accepted.layers is not self.current:
+            return
+        if view is not None:
+            seen = [view.intersection(accepted.layers.session.image.window)]
+        areas = [*seen, *predicted_areas(accepted.before)]
+        self._predict([area for area in areas if not isinstance(area, Window) or area.area])
 
     def _on_build(self, build: LevelBuild) -> None:
         build.advanced.connect(self.opening)
 
     def _on_closing(self, layers: SessionLayers) -> None:
+        self.finetuner.forget(layers)
         if self._job_layers is layers:
             self.jobs.cancel()
 

@@ -126,6 +126,10 @@ class SessionLayers:
             self.viewer.layers.selection.active = self.corrections
         return self.corrections
 
+    def insert(self, layer: Layer) -> None:
+        """Add a layer above the image and the session's other layers."""
+        self._insert(layer)
+
     def show_score(self, name: ScoreName) -> None:
         """Show how sure the model is, or where the scales disagree."""
         self._score.show(name)

@@ -14,7 +14,7 @@ from napari_relay.annotation.own_colors import recolored
 from napari_relay.inference.fingerprints import model_fingerprint
 from napari_relay.sessions import Camera, ClassLook, ModelReference, Project
 from napari_relay.sessions.corrected_images import missing_sentence
-from napari_relay.widgets.controller import FINETUNING, RelayController
+from napari_relay.widgets.controller import RelayController
 from napari_relay.widgets.image_opener import OpenRequest
 from napari_relay.widgets.jobs import JobRunner, report
 from napari_relay.widgets.session_keeper import KeptImage, SessionKeeper
@@ -98,7 +98,7 @@ class SessionOpener(QObject):
 
     def open(self, folder: Path) -> bool:
         """Open a session; a mistake is shown, and False returned."""
-        if self._controller.jobs.name == FINETUNING:
+        if self._controller.finetuner.jobs.running:
             show_info("Fine-tuning is running; wait for its end or stop it, then open the session.")
             return False
         self._keeper.look()

@@ -92,7 +92,9 @@ def panel(viewer: Viewer, wait_for: Callable[[Callable[[], bool]], None]) -> Ite
     viewer.window.add_dock_widget(made, name="Relay", area="right")
     yield made
     made.controller.cancel()
-    wait_for(lambda: not made.controller.jobs.running)
+    made.controller.finetuner.cancel()
+    runners = (made.controller.jobs, made.controller.finetuner.jobs)
+    wait_for(lambda: not any(jobs.running for jobs in runners))
     made.controller.close()
 
 

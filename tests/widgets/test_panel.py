@@ -231,28 +231,24 @@ def test_a_stroke_is_on_disk_without_saving(ready: RelayPanel, qtbot, wait_for: 
 def test_finetuning_changes_the_view_and_undo_brings_it_back(
     ready: RelayPanel, qtbot, wait_for: Wait
 ) -> None:
-    controller, session = ready.controller, ready.controller.session
+    controller, session, section = ready.controller, ready.controller.session, ready.finetuning
     assert session is not None
-    offered = []
-    controller.offered.disconnect(ready.finetuning._on_offered)
-    controller.offered.connect(offered.append)
     _predict_all(ready, qtbot, wait_for)
     before = session.store.read_labels(Window(0, 0, 160, 200)).copy()
     for index, x0 in enumerate((10, 80, 150)):
         session.corrections.write(Window(20, x0, 120, 30), np.full((120, 30), index, np.uint8))
-    ready.finetuning.steps.value = 15
-    _click(qtbot, ready.finetuning.start)
-    wait_for(lambda: not controller.jobs.running and (bool(offered) or session.version.number > 0))
-    assert len(ready.finetuning.curve.values) == 15
-    assert "mIoU on" in ready.finetuning.status.text()
-    if offered:
-        controller.accept(offered[0])
+    section.steps.value = 15
+    _click(qtbot, section.start)
+    wait_for(lambda: controller.finetuner.offer is not None)
+    wait_for(lambda: not controller.finetuner.jobs.running)
+    assert len(section.curve.values) == 15
+    assert session.version.number == 0
+    _click(qtbot, section.offer.accept)
     wait_for(lambda: not controller.jobs.running)
     assert session.version.number == 1
-    assert "version 1" in ready.finetuning.versions.currentText()
     after = session.store.read_labels(Window(0, 0, 160, 200))
     assert (after != before).mean() > 0.1
-    _click(qtbot, ready.finetuning.undo)
+    _click(qtbot, section.undo)
     wait_for(lambda: not controller.jobs.running)
     assert session.version.number == 0
     assert np.array_equal(session.store.read_labels(Window(0, 0, 160, 200)), before)
@@ -265,7 +261,7 @@ def test_finetuning_without_corrections_says_what_to_do(
     notification_manager.notification_ready.connect(said.append)
     _click(qtbot, ready.finetuning.start)
     wait_for(lambda: bool(said))
-    wait_for(lambda: not ready.controller.jobs.running)
+    wait_for(lambda: not ready.controller.finetuner.jobs.running)
     assert "Nothing is corrected yet" in said[0].message
 
 

@@ -45,13 +45,13 @@ def running(request: pytest.FixtureRequest, ready: RelayPanel, wait_for: Wait) -
     arrived: list[object] = []
     controller = ready.controller
     controller.predicted.connect(arrived.append)
-    controller.finetuned.connect(arrived.append)
+    controller.finetuner.progressed.connect(arrived.append)
     if request.param == "predicting":
         controller.predict_all()
     else:
-        controller.finetune(FinetuneOptions(steps=2000))
+        controller.finetuner.start(FinetuneOptions(trains="all", steps=2000))
     wait_for(lambda: len(arrived) > 1)
-    assert controller.jobs.running
+    assert controller.jobs.running or controller.finetuner.jobs.running
     value = np.full((STROKE.height, STROKE.width), 2, np.uint8)
     controller.session.corrections.write(STROKE, value)
     return ready
@@ -84,7 +84,13 @@ def kept_stroke(session: Session) -> bool:
 
 
 def ends(panel: RelayPanel, wait_for: Wait) -> None:
-    wait_for(lambda: not panel.controller.jobs.running)
+    controller = panel.controller
+    wait_for(lambda: not (controller.jobs.running or controller.finetuner.jobs.running))
+
+
+def cancel(panel: RelayPanel) -> None:
+    panel.controller.cancel()
+    panel.controller.finetuner.cancel()
 
 
 def test_switching_the_model_ends_the_job_and_keeps_the_work(
@@ -106,9 +112,8 @@ def test_another_image_opens_while_the_job_goes_on(
     running.controller.open(write_picture(tmp_path / "second.tif"))
     wait_for(lambda: len(running.controller.layers) == 2)
     assert running.controller.current is not first
-    if running.controller.jobs.name == "Fine-tuning":
-        assert running.controller.jobs.running
-        running.controller.cancel()
+    if running.controller.finetuner.jobs.name == "Fine-tuning":
+        cancel(running)
     ends(running, wait_for)
     assert (first.session.corrections.read(STROKE) == 2).all()
 
@@ -149,8 +154,8 @@ def test_deleting_the_overlays_leaves_the_job_alone(
     layers.show_score("confidence")
     for layer in (layers.prediction, layers.corrections, layers.score):
         viewer.layers.remove(layer)
-    assert running.controller.jobs.running
-    running.controller.cancel()
+    assert running.controller.jobs.running or running.controller.finetuner.jobs.running
+    cancel(running)
     ends(running, wait_for)
     assert (layers.session.corrections.read(STROKE) == 2).all()
     layers.show_prediction()
@@ -166,7 +171,7 @@ def test_layers_may_be_renamed_hidden_and_put_in_another_order(
         layer.visible = False
     viewer.layers.reverse()
     order = [layer.name for layer in viewer.layers]
-    running.controller.cancel()
+    cancel(running)
     ends(running, wait_for)
     assert [layer.name for layer in viewer.layers] == order
     viewer.layers.selection.active = layers.prediction
@@ -180,42 +185,46 @@ def test_closing_the_window_ends_the_job_and_keeps_the_work(
 ) -> None:
     session = current(running).session
     finished = int(session.store.finished.sum())
-    jobs = running.controller.jobs
+    controller = running.controller
+    runners = (controller.jobs, controller.finetuner.jobs)
     viewer.close()
-    wait_for(lambda: not jobs.running)
+    wait_for(lambda: not any(jobs.running for jobs in runners))
     assert kept_stroke(session)
     assert int(session.store.finished.sum()) >= finished
 
 
-def test_weights_that_come_after_their_image_was_closed_go_to_no_other_image(
+def test_weights_of_an_image_that_was_closed_are_offered_to_no_other(
     ready: RelayPanel, tmp_path: Path, model: Path, viewer: Viewer, wait_for: Wait
 ) -> None:
     controller = ready.controller
-    offered: list[object] = []
-    controller.offered.disconnect(ready.finetuning._on_offered)
-    controller.offered.connect(offered.append)
-    results: list[object] = []
-    controller.finetuned.connect(lambda progress: results.append(progress.result))
-    controller.finetune(FinetuneOptions(steps=5))
+    controller.finetuner.start(FinetuneOptions(steps=5))
+    wait_for(lambda: controller.finetuner.offer is not None)
     ends(ready, wait_for)
     controller.open(write_picture(tmp_path / "second.tif"))
     wait_for(lambda: len(controller.layers) == 2)
     assert controller.use_model(model)
     second = current(ready).session
     viewer.layers.remove(controller.layers[0].base)
-    controller.accept(next(result for result in results if result is not None))
+    assert controller.finetuner.offer is None
+    controller.finetuner.accept()
     assert second.version.number == 0
 
 
-def test_predicting_does_not_end_a_fine_tuning(ready: RelayPanel, wait_for: Wait) -> None:
+def test_the_old_weights_go_on_predicting_while_new_ones_are_trained(
+    ready: RelayPanel, wait_for: Wait
+) -> None:
     controller = ready.controller
-    controller.finetune(FinetuneOptions(steps=2000))
-    wait_for(lambda: controller.jobs.name == "Fine-tuning")
+    steps: list[object] = []
+    controller.finetuner.progressed.connect(steps.append)
+    controller.finetuner.start(FinetuneOptions(trains="all", steps=5000))
+    wait_for(lambda: bool(steps))
     controller.predict_view()
-    controller.predict_all()
-    assert not controller.jobs.stopping
-    assert controller.jobs.name == "Fine-tuning"
-    controller.cancel()
+    wait_for(lambda: not controller.jobs.running)
+    assert controller.finetuner.jobs.running
+    assert controller.session.store.finished.any()
+    controller.finetuner.stop()
+    wait_for(lambda: controller.finetuner.offer is not None)
+    assert controller.finetuner.offer.result.steps < 5000
     ends(ready, wait_for)
 
 

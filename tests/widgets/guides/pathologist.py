@@ -58,5 +58,7 @@ def learn(person: Person, steps: int) -> None:
     finetuning = person.panel.finetuning
     finetuning.steps.value = steps
     person.press(finetuning.start)
-    person.wait(lambda: not person.panel.controller.jobs.running)
+    person.wait(lambda: person.panel.controller.finetuner.offer is not None)
     person.look("slide-finetuned")
+    person.press(finetuning.offer.accept)
+    person.wait_for_all()
