@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from napari_relay.cli.progress import step_bar
+from napari_relay.landscapes.style import Plan, Soil
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,14 +33,25 @@ def landscape(
         float,
         typer.Option(help="Factor on all lengths: 1 suits crops of 128 px, 2 of 256 px."),
     ] = 1.0,
+    soil: Annotated[Soil, typer.Option(help="Colours of the ground.")] = Soil.LATERITE,
+    plan: Annotated[Plan, typer.Option(help="How compounds are divided.")] = Plan.ROWS,
+    roughness: Annotated[
+        float, typer.Option(help="Factor on the heights of the ground's small humps.")
+    ] = 1.0,
 ) -> None:
     """Write a sample landscape: photograph, elevation and labels.
 
     Its classes are decided by enclosures that no local crop shows.
     """
-    from napari_relay.landscapes import LANDSCAPE_SUFFIX, Landscape, write_landscape_file
+    from napari_relay.landscapes import (
+        LANDSCAPE_SUFFIX,
+        Landscape,
+        LandscapeStyle,
+        write_landscape_file,
+    )
 
-    land = Landscape(seed, (size, size), scale)
+    style = LandscapeStyle(soil, plan, roughness)
+    land = Landscape(seed, (size, size), scale, style)
     if output.suffix.lower() == LANDSCAPE_SUFFIX:
         write_landscape_file(land, output)
     else:

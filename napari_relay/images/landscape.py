@@ -115,5 +115,5 @@ def _source(landscape: Landscape, path: Path) -> ImageSource:
         factors=tuple(map(float, factors)),
         bands=BANDS,
         placement=Placement((side, side), "m", CRS, landscape_affine(landscape)),
-        synthetic=f"landscape, seed {landscape.seed}, scale {landscape.scale:g}",
+        synthetic=f"landscape, {landscape}",
     )

@@ -14,6 +14,7 @@ from napari_relay.landscapes.landscape_file import (
     read_landscape_file,
     write_landscape_file,
 )
+from napari_relay.landscapes.style import LandscapeStyle, Plan, Soil
 from napari_relay.landscapes.writing import WriteProgress, write_landscape
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
     "Landscape",
     "LandscapeLabels",
     "LandscapePatch",
+    "LandscapeStyle",
+    "Plan",
+    "Soil",
     "WriteProgress",
     "read_landscape_file",
     "write_landscape",

@@ -13,6 +13,7 @@ from napari_relay.landscapes.grid import Field, SampleGrid
 from napari_relay.landscapes.noise import derive_key
 from napari_relay.landscapes.scene import METRES, Scene
 from napari_relay.landscapes.site_plan import COMPOUND
+from napari_relay.landscapes.style import USUAL, LandscapeStyle
 from relay_tokens import UserError
 
 Slices = tuple[slice, slice]
@@ -38,10 +39,10 @@ class LandscapePatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Landscape:
-    """Synthetic archaeological terrain; the same seed and scale give the same pixels.
+    """Synthetic archaeological terrain; the same seed, scale and style give the same pixels.
 
-    What a pixel shows depends on the seed, the scale and its row and column
-    alone: not on :attr:`size`, nor on the window it is read in.
+    What a pixel shows depends on these and its row and column alone: not on
+    :attr:`size`, nor on the window it is read in.
 
     Raises
     ------
@@ -56,6 +57,8 @@ class Landscape:
     scale: float = 1.0
     """Factor on all lengths, 0.25 to 8. At 1 the classes are decided beyond local
     crops of 128 pixels and within global windows of 512; at 2, of 256 and 1024."""
+    style: LandscapeStyle = USUAL
+    """Soil, plan and terrain, where they are not the usual ones."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -77,6 +80,11 @@ class Landscape:
     def pixel_size(self) -> float:
         """Side of a level-0 pixel in metres; the same at any scale."""
         return METRES
+
+    def __str__(self) -> str:
+        """What its pixels are computed from, for example ``seed 7, scale 1``."""
+        style = "" if self.style == USUAL else f", {self.style}"
+        return f"seed {self.seed}, scale {self.scale:g}{style}"
 
     def read(self, window: Window) -> LandscapePatch:
         """Compute a window.
@@ -134,7 +142,7 @@ class Landscape:
         )
         origin = derive_key(self.seed, "origin") % int(2 * COMPOUND)
         grid = SampleGrid(rows / self.scale + origin, cols / self.scale + origin, step / self.scale)
-        return Scene(grid, self.seed)
+        return Scene(grid, self.seed, self.style)
 
 
 def tiles_in(window: Window, side: int = TILE) -> list[tuple[int, int]]:

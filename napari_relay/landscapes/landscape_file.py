@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from napari_relay.landscapes.landscape import Landscape
+from napari_relay.landscapes.style import USUAL, LandscapeStyle, Plan, Soil
 from relay_tokens import UserError
+
+Named = TypeVar("Named", bound=StrEnum)
 
 LANDSCAPE_SUFFIX = ".landscape"
 """Suffix of these files."""
@@ -22,8 +28,9 @@ def read_landscape_file(path: Path) -> Landscape:
     Parameters
     ----------
     path
-        JSON with exactly ``seed``, ``size`` (``[rows, cols]``) and ``scale``, as
-        :class:`Landscape` has them.
+        JSON with ``seed``, ``size`` (``[rows, cols]``) and ``scale``, as
+        :class:`Landscape` has them; and, where it is not the usual one, the
+        ``soil``, the ``plan`` or the ``roughness`` of its style.
 
     Raises
     ------
@@ -53,7 +60,12 @@ def write_landscape_file(landscape: Landscape, path: str | Path) -> None:
     path = Path(path)
     if path.exists():
         raise UserError(f"{path} is there already; choose another name.")
-    values = {"seed": landscape.seed, "size": landscape.size, "scale": landscape.scale}
+    values = {
+        "seed": landscape.seed,
+        "size": landscape.size,
+        "scale": landscape.scale,
+        **_unusual(landscape.style),
+    }
     scratch = path.with_name(f"{path.name}.part")
     try:
         scratch.write_text(json.dumps(values) + "\n", encoding="utf-8")
@@ -78,13 +90,27 @@ def _landscape(content: bytes) -> Landscape:
     if len(content) > MOST_BYTES:
         raise ValueError("it is too long")
     values = _object(content)
-    size, scale = values["size"], values["scale"]
+    size = values["size"]
     if not isinstance(size, list) or len(size) != 2:
         raise ValueError("size is not two whole numbers, rows and columns")
-    if isinstance(scale, bool) or not isinstance(scale, int | float):
-        raise ValueError("scale is no number")
     rows, cols = (_whole(side, "a side of size") for side in size)
-    return Landscape(_whole(values["seed"], "seed"), (rows, cols), float(scale))
+    seed, scale = _whole(values["seed"], "seed"), _number(values["scale"], "scale")
+    return Landscape(seed, (rows, cols), scale, _style(values))
+
+
+def _style(values: dict[str, object]) -> LandscapeStyle:
+    """The style that a file names, the usual one where it names none."""
+    return LandscapeStyle(
+        soil=_one_of(Soil, values.get("soil", USUAL.soil), "soil"),
+        plan=_one_of(Plan, values.get("plan", USUAL.plan), "plan"),
+        roughness=_number(values.get("roughness", USUAL.roughness), "roughness"),
+    )
+
+
+def _unusual(style: LandscapeStyle) -> dict[str, object]:
+    """What a file has to say of a style."""
+    usual = asdict(USUAL)
+    return {name: value for name, value in asdict(style).items() if value != usual[name]}
 
 
 def _object(content: bytes) -> dict[str, object]:
@@ -97,7 +123,7 @@ def _object(content: bytes) -> dict[str, object]:
     for name in ("seed", "size", "scale"):
         if name not in values:
             raise ValueError(f"{name} is missing")
-    unknown = sorted(values.keys() - {"seed", "size", "scale"})
+    unknown = sorted(values.keys() - {"seed", "size", "scale", *asdict(USUAL)})
     if unknown:
         raise ValueError(f"{unknown[0]} is unknown")
     return values
@@ -107,3 +133,15 @@ def _whole(value: object, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{name} is no whole number")
     return value
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} is no number")
+    return float(value)
+
+
+def _one_of(kind: type[Named], value: object, name: str) -> Named:
+    if value not in list(kind):
+        raise ValueError(f"{name} is none of {', '.join(kind)}")
+    return kind(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +12,60 @@ from napari_relay.landscapes.features import FeatureKind
 from napari_relay.landscapes.fields import RiceFields
 from napari_relay.landscapes.grid import Field
 from napari_relay.landscapes.labels import PlacedFeature
+from napari_relay.landscapes.style import Soil
 from napari_relay.landscapes.vegetation import Vegetation
 
 Color = tuple[float, float, float]
 
-GRASS: Color = (124, 134, 82)
-DRY: Color = (172, 152, 104)
-RICE: Color = (104, 142, 66)
-STUBBLE: Color = (188, 172, 116)
-FIELD_BANK: Color = (92, 106, 56)
-CROWN: Color = (46, 74, 38)
-WATER: Color = (58, 78, 82)
-RIVER: Color = (112, 104, 76)
-LATERITE: Color = (204, 126, 80)
-ROAD: Color = (196, 176, 148)
-STONE: Color = (150, 142, 132)
-MOUND: Color = (150, 136, 86)
+
+@dataclass(frozen=True)
+class Palette:
+    """Red, green and blue, 0 to 255, of all that a photograph shows."""
+
+    grass: Color = (124, 134, 82)
+    """Of wet ground."""
+    dry: Color = (172, 152, 104)
+    """Grass of dry ground."""
+    rice: Color = (104, 142, 66)
+    """Of a green field."""
+    stubble: Color = (188, 172, 116)
+    """Of a ripe or harvested field."""
+    field_bank: Color = (92, 106, 56)
+    """Between parcels."""
+    crown: Color = (46, 74, 38)
+    """Of trees."""
+    water: Color = (58, 78, 82)
+    """Of moats, canals, brooks and basins."""
+    river: Color = (112, 104, 76)
+    """Water of rivers."""
+    bank: Color = (204, 126, 80)
+    """Along moats and around basins."""
+    road: Color = (196, 176, 148)
+    """Of roads."""
+    stone: Color = (150, 142, 132)
+    """Of platforms."""
+    mound: Color = (150, 136, 86)
+    """Of mounds."""
+
+
+PALETTES = {
+    Soil.LATERITE: Palette(),
+    Soil.LOESS: Palette(
+        grass=(146, 140, 92),
+        dry=(196, 180, 140),
+        rice=(150, 152, 84),
+        stubble=(214, 196, 140),
+        field_bank=(128, 118, 78),
+        crown=(66, 80, 46),
+        water=(104, 108, 88),
+        river=(134, 122, 96),
+        bank=(216, 196, 150),
+        road=(210, 204, 190),
+        stone=(142, 118, 92),
+        mound=(186, 164, 112),
+    ),
+}
+"""Colours of each soil."""
 
 SUN_STRENGTH = 0.55
 """How much a slope of 1 towards the sun brightens the photograph."""
@@ -39,9 +78,12 @@ class Orthophoto:
     ----------
     shape
         Rows and columns.
+    colors
+        Of everything.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], colors: Palette) -> None:
+        self._colors = colors
         self._bands = np.empty((3, *shape), np.float32)
 
     def lay_ground(self, dryness: Field, farmed: RiceFields, plants: Vegetation) -> None:
@@ -55,13 +97,15 @@ class Orthophoto:
             On the same grid.
         """
         soft = 6 * plants.shrubs
-        for band, (wet, dry) in enumerate(zip(GRASS, DRY, strict=True)):
+        for band, (wet, dry) in enumerate(zip(self._colors.grass, self._colors.dry, strict=True)):
             self._bands[band] = wet + (dry - wet) * dryness + soft
         crop = farmed.cover * 0.85
-        for band, (green, ripe) in enumerate(zip(RICE, STUBBLE, strict=True)):
+        for band, (green, ripe) in enumerate(
+            zip(self._colors.rice, self._colors.stubble, strict=True)
+        ):
             target = green + (ripe - green) * farmed.tone + 0.5 * soft
             self._bands[band] += crop * (target - self._bands[band])
-        self.paint(FIELD_BANK, farmed.cover * farmed.bank)
+        self.paint(self._colors.field_bank, farmed.cover * farmed.bank)
 
     def paint(
         self,
@@ -92,12 +136,18 @@ class Orthophoto:
         for made in placed:
             feature, part, radius, cover = made.feature, made.part, made.radius, made.cover
             if feature.kind is FeatureKind.BASIN:
-                self.paint(LATERITE, 0.4 * np.maximum(1 - np.abs(radius - 1.1) / 0.15, 0), part)
-                self.paint(WATER, cover, part, 10 * feature.tone + shrubs[part])
+                self.paint(
+                    self._colors.bank, 0.4 * np.maximum(1 - np.abs(radius - 1.1) / 0.15, 0), part
+                )
+                self.paint(self._colors.water, cover, part, 10 * feature.tone + shrubs[part])
             elif feature.kind is FeatureKind.PLATFORM:
-                self.paint(STONE, 0.8 * cover, part, 14 * feature.tone + 16 * shrubs[part])
+                self.paint(
+                    self._colors.stone, 0.8 * cover, part, 14 * feature.tone + 16 * shrubs[part]
+                )
             else:
-                self.paint(MOUND, 0.6 * cover, part, 12 * feature.tone + 9 * shrubs[part])
+                self.paint(
+                    self._colors.mound, 0.6 * cover, part, 12 * feature.tone + 9 * shrubs[part]
+                )
 
     def developed(self, light: Field) -> NDArray[np.uint8]:
         """The photograph, ``(rows, cols, 3)``, under a light of 1 on level ground."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from napari_relay.landscapes.grid import Field, SampleGrid
 from napari_relay.landscapes.noise import derive_key, layered_noise, smooth_noise, smooth_step
 
@@ -18,8 +20,18 @@ def wide_relief(grid: SampleGrid, seed: int) -> Field:
     return DATUM + layered_noise(grid, derive_key(seed, "slopes"), SLOPES)
 
 
-def rough_relief(grid: SampleGrid, seed: int) -> Field:
-    """Metres of small humps, smoothed by erosion more in some places than in others."""
+def rough_relief(grid: SampleGrid, seed: int, roughness: float = 1.0) -> Field:
+    """Metres of small humps, smoothed by erosion more in some places than in others.
+
+    Parameters
+    ----------
+    grid, seed
+        Where, and of which landscape.
+    roughness
+        Factor on all heights.
+    """
     worn = smooth_noise(grid, derive_key(seed, "erosion"), 700.0)
     rough = layered_noise(grid, derive_key(seed, "roughness"), ROUGHNESS)
-    return rough * (0.35 + 0.65 * smooth_step(worn, -0.5, 0.6))
+    humps = rough * (0.35 + 0.65 * smooth_step(worn, -0.5, 0.6))
+    # Not multiplied by 1: the usual landscape stays the same to the last bit.
+    return humps if roughness == 1 else np.float32(roughness) * humps

@@ -14,18 +14,11 @@ from napari_relay.landscapes.grid import Field, SampleGrid
 from napari_relay.landscapes.labels import PlacedFeature, draw_labels
 from napari_relay.landscapes.moats import Moats, draw_moats
 from napari_relay.landscapes.noise import derive_key, layered_noise, smooth_noise, smooth_step
-from napari_relay.landscapes.orthophoto import (
-    CROWN,
-    LATERITE,
-    RIVER,
-    ROAD,
-    WATER,
-    Orthophoto,
-    sunlight,
-)
+from napari_relay.landscapes.orthophoto import PALETTES, Orthophoto, sunlight
 from napari_relay.landscapes.relief import rough_relief, wide_relief
 from napari_relay.landscapes.roads import Roads, draw_roads
 from napari_relay.landscapes.site_plan import SitePlan
+from napari_relay.landscapes.style import USUAL, LandscapeStyle
 from napari_relay.landscapes.vegetation import Vegetation, draw_vegetation
 from napari_relay.landscapes.waterways import Waterways, draw_waterways
 
@@ -48,6 +41,8 @@ class Scene:
     """Where."""
     seed: int
     """Of the landscape."""
+    style: LandscapeStyle = USUAL
+    """Soil, plan and terrain."""
 
     @drawn_once
     def placed(self) -> list[PlacedFeature]:
@@ -56,7 +51,7 @@ class Scene:
         if self.grid.step > COARSEST_FEATURES:
             return found
         unevenness = self._noise("outlines", 26.0)
-        for block in SitePlan(self.seed).blocks(self.grid.area):
+        for block in SitePlan(self.seed, self.style.plan).blocks(self.grid.area):
             for feature in block.features(self.grid.area.grown(OUTREACH)):
                 rows, cols = part = self.grid.inside(feature.area)
                 if rows.start < rows.stop and cols.start < cols.stop:
@@ -67,7 +62,9 @@ class Scene:
     @drawn_once
     def moats(self) -> Moats:
         """Moats, canals and banks."""
-        return draw_moats(self.grid, SitePlan(self.seed), self._noise("edges", 34.0))
+        return draw_moats(
+            self.grid, SitePlan(self.seed, self.style.plan), self._noise("edges", 34.0)
+        )
 
     @drawn_once
     def waterways(self) -> Waterways:
@@ -97,7 +94,8 @@ class Scene:
     @drawn_once
     def elevation(self) -> Field:
         """Metres above the sea, ``(rows, cols)``."""
-        rough = rough_relief(self.grid, self.seed) + self.vegetation.residue
+        rough = rough_relief(self.grid, self.seed, self.style.roughness)
+        rough += self.vegetation.residue
         rough += self.fields.rise * (1 - self.built)
         ground = wide_relief(self.grid, self.seed) + rough * (1 - self.water)
         ground += self.waterways.rise * (1 - self.moats.bank) + self.roads.rise
@@ -125,16 +123,19 @@ class Scene:
     @drawn_once
     def photograph(self) -> NDArray[np.uint8]:
         """Red, green and blue, ``(rows, cols, 3)``."""
-        photo, plants, ways = Orthophoto(self.grid.shape), self.vegetation, self.waterways
+        colors, plants, ways = PALETTES[self.style.soil], self.vegetation, self.waterways
+        photo = Orthophoto(self.grid.shape, colors)
         photo.lay_ground(self._dryness(), self.fields, plants)
-        photo.paint(WATER, ways.brook)
-        photo.paint(LATERITE, 0.95 * self.moats.bank, light=8 * plants.shrubs)
-        photo.paint(WATER, self.moats.water, light=plants.shrubs)
+        photo.paint(colors.water, ways.brook)
+        photo.paint(colors.bank, 0.95 * self.moats.bank, light=8 * plants.shrubs)
+        photo.paint(colors.water, self.moats.water, light=plants.shrubs)
         photo.paint_features(self.placed, plants.shrubs)
         open_sky = (1 - self.water) * (1 - 0.45 * self.built) * (1 - 0.9 * self.moats.bank)
-        photo.paint(CROWN, plants.canopy * open_sky, light=20 * plants.crowns + 6 * plants.shrubs)
-        photo.paint(RIVER, ways.river, light=plants.shrubs)
-        photo.paint(ROAD, self.roads.cover, light=5 * plants.shrubs)
+        photo.paint(
+            colors.crown, plants.canopy * open_sky, light=20 * plants.crowns + 6 * plants.shrubs
+        )
+        photo.paint(colors.river, ways.river, light=plants.shrubs)
+        photo.paint(colors.road, self.roads.cover, light=5 * plants.shrubs)
         return photo.developed(sunlight(self.elevation, METRES * self.grid.step))
 
     def _raised(self) -> Field:

@@ -18,6 +18,7 @@ import numpy as np
 from napari_relay.landscapes.features import Feature, draw_feature
 from napari_relay.landscapes.grid import Rectangle
 from napari_relay.landscapes.noise import derive_key
+from napari_relay.landscapes.style import Plan
 
 LOCAL_REACH = 128.0
 """Plan units: no square of this side shows both a feature and what decides its class."""
@@ -28,15 +29,15 @@ WATER_HALF_WIDTH = 6.0
 BANK_WIDTH = 16.0
 """Of the bank along the inner side of a moat, in plan units."""
 
-BLOCK = (480.0, 1920.0)
-"""Short and long side of a block between the middles of its moats."""
 COMPOUND = 1920.0
-"""Side of a compound: four blocks beside each other."""
+"""Side of a compound."""
+BLOCKS = {Plan.ROWS: (480.0, COMPOUND), Plan.COURTS: (480.0, 480.0)}
+"""Short and long side of a block between the middles of its moats."""
 WOBBLE = 3.0
 """Plan units by which no edge of a moat or bank strays."""
 MARGIN = WATER_HALF_WIDTH + BANK_WIDTH + WOBBLE + LOCAL_REACH
 """From the middle of a moat to the core of a block."""
-COLUMNS = 22
+COLUMNS = {Plan.ROWS: 22, Plan.COURTS: 2}
 """Columns of features along a core."""
 UNEVEN = 15.0
 """Plan units by which the border of two columns is moved, so that they do not line up."""
@@ -62,6 +63,8 @@ class Block:
     """What its features are drawn from; unrelated to :attr:`is_site`."""
     compound: Rectangle
     """That it is a part of."""
+    columns: int
+    """Of features along its core."""
 
     @property
     def core(self) -> Rectangle:
@@ -77,8 +80,8 @@ class Block:
         core = self.core
         lies = core.col1 - core.col0 > core.row1 - core.row0
         along, across = (core[2:], core[:2]) if lies else (core[:2], core[2:])
-        edges = np.linspace(*along, COLUMNS + 1)
-        edges[1:-1] += np.random.default_rng(self.key).uniform(-UNEVEN, UNEVEN, COLUMNS - 1)
+        edges = np.linspace(*along, self.columns + 1)
+        edges[1:-1] += np.random.default_rng(self.key).uniform(-UNEVEN, UNEVEN, self.columns - 1)
         found: list[Feature] = []
         for number, part in enumerate(pairwise(edges.tolist())):
             column = Rectangle(*across, *part) if lies else Rectangle(*part, *across)
@@ -102,6 +105,8 @@ class SitePlan:
 
     seed: int
     """Of the landscape."""
+    plan: Plan = Plan.ROWS
+    """How compounds are divided."""
 
     def blocks(self, area: Rectangle) -> Iterator[Block]:
         """All blocks that share more than an edge with an area."""
@@ -124,12 +129,13 @@ class SitePlan:
     def _blocks_of(self, i: int, j: int) -> Iterator[Block]:
         whole, is_site = _compound(i, j), self._is_site(i, j)
         lies = derive_key(self.seed, "lies", i, j) % 2 == 0
-        height, width = BLOCK if lies else BLOCK[::-1]
+        short, long = BLOCKS[self.plan]
+        height, width = (short, long) if lies else (long, short)
         for row0, row1 in _equal_parts(whole[:2], int(COMPOUND / height)):
             for col0, col1 in _equal_parts(whole[2:], int(COMPOUND / width)):
                 area = Rectangle(row0, row1, col0, col1)
                 key = derive_key(self.seed, "block", i, j, int(row0), int(col0))
-                yield Block(area, is_site, key, whole)
+                yield Block(area, is_site, key, whole, COLUMNS[self.plan])
 
 
 def _compounds(area: Rectangle) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ from napari_relay.geometry import Window
 from napari_relay.landscapes.landscape import overlap, tiles_in
 from napari_relay.tissues.plan import CorePlan
 from napari_relay.tissues.section import Section
-from napari_relay.tissues.stains import Stains, draw_stains
+from napari_relay.tissues.stains import Staining, Stains, draw_stains
 from relay_tokens import UserError
 
 SMALLEST, LARGEST = 256, 8192
@@ -38,8 +38,8 @@ class TissuePatch(NamedTuple):
 class TissueCore:
     """A synthetic core of prostate-like tissue; the same seed gives the same pixels.
 
-    What a pixel shows depends on the seed, the diameter and its row and column
-    alone, not on the window it is read in.
+    What a pixel shows depends on the seed, the diameter, the staining and its row
+    and column alone, not on the window it is read in.
 
     Raises
     ------
@@ -51,6 +51,8 @@ class TissueCore:
     """0 or more."""
     diameter_px: int = 3072
     """Of the core, 256 to 8192; the image is a square about a twelfth wider."""
+    staining: Staining = Staining.USUAL
+    """How it looks; its tissue is the same."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -109,4 +111,4 @@ class TissueCore:
 
     @cached_property
     def _stains(self) -> Stains:
-        return draw_stains(self.seed)
+        return draw_stains(self.seed, self.staining)

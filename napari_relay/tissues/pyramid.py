@@ -15,6 +15,7 @@ from napari_relay.images.source import ImageSource, Placement
 from napari_relay.landscapes.landscape import TILE, overlap, tiles_in
 from napari_relay.landscapes.placement import level_factors
 from napari_relay.tissues.core import TissueCore
+from napari_relay.tissues.stains import Staining
 
 BANDS = ("red", "green", "blue")
 """Of a core's image; 0 to 255."""
@@ -86,5 +87,9 @@ def tissue_image(core: TissueCore) -> PyramidImage:
         factors=tuple(map(float, factors)),
         bands=BANDS,
         placement=Placement((core.pixel_size, core.pixel_size), "um"),
-        synthetic=f"tissue core, seed {core.seed}",
+        synthetic=f"tissue core, seed {core.seed}{_stained(core)}",
     ).image()
+
+
+def _stained(core: TissueCore) -> str:
+    return "" if core.staining is Staining.USUAL else f", {core.staining}"
