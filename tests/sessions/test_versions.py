@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from relay_tokens import Checkpoint, UserError
 from tests.colors import untrained
 
 
-def changed(factor: float) -> Checkpoint:
-    """The model with other weights."""
+def changed(session: Session, factor: float) -> Checkpoint:
+    """The version in use with other weights."""
+    assert session.checkpoint is not None
     made = untrained()
     made.model.load_state_dict({k: v * factor for k, v in made.model.state_dict().items()})
-    return made
+    return replace(session.checkpoint, model=made.model)
 
 
 @pytest.fixture
@@ -25,10 +27,10 @@ def session(picture: Path) -> Iterator[Session]:
     """0 → 1 → 2, and 0 → 3 in use."""
     made = Session(open_image(picture))
     made.use_model(untrained())
-    first = made.accept(changed(1.1))
-    made.accept(changed(1.2))
+    first = made.accept(changed(made, 1.1))
+    made.accept(changed(made, 1.2))
     made.use_version(made.versions()[0])
-    made.accept(changed(1.3))
+    made.accept(changed(made, 1.3))
     assert first.number == 1
     yield made
     made.close()
@@ -56,7 +58,7 @@ def test_a_version_goes_with_its_predictions_and_its_number_is_not_given_again(
     assert (numbers(session), predictions(session)) == ([0, 1, 3], 3)
     session.use_version(session.versions()[1])
     session.delete_version(session.versions()[2])
-    assert session.accept(changed(1.4)).number == 4
+    assert session.accept(changed(session, 1.4)).number == 4
 
 
 def test_the_version_in_use_and_the_loaded_one_stay(session: Session) -> None:
@@ -80,7 +82,7 @@ def test_a_version_with_children_stays_unless_they_go_too(session: Session) -> N
 
 
 def test_predictions_by_the_same_weights_as_another_version_stay(session: Session) -> None:
-    twin = session.accept(changed(1.3))
+    twin = session.accept(changed(session, 1.3))
     session.use_version(session.versions()[0])
     session.delete_version(twin)
     session.use_version(session.versions()[3])
