@@ -74,6 +74,8 @@ class CorrectionStore:
         self.folder = folder
         self.header = header
         self.pyramid = pyramid
+        self.read_only = False
+        """Whether it was opened to be looked at; :meth:`write` refuses then."""
 
     @classmethod
     def create(
@@ -130,12 +132,14 @@ class CorrectionStore:
             header = CorrectionHeader.from_attributes(_mapping(group.attrs[_ATTRIBUTE]))
             if image_stamp is not None:
                 _check_stamp(folder, header, image_stamp)
-            return cls(folder, header, _open_pyramid(folder, group, header, not read_only))
+            store = cls(folder, header, _open_pyramid(folder, group, header, not read_only))
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{folder} does not hold corrections that this version can read ({error});"
                 " move it away to begin anew."
             ) from error
+        store.read_only = read_only
+        return store
 
     @classmethod
     def open_or_create(
@@ -198,7 +202,14 @@ class CorrectionStore:
         """Correct a window with class ids ``(height, width)``; 255 takes corrections away.
 
         What lies outside the image is dropped.
+
+        Raises
+        ------
+        UserError
+            When it was opened to be looked at.
         """
+        if self.read_only:
+            raise UserError(f"{self.folder} was opened to be looked at; nothing is painted there.")
         unknown = (labels >= len(self.schema)) & (labels != IGNORE_INDEX)
         if labels.shape != (window.height, window.width) or labels.dtype != np.uint8:
             raise ValueError(f"{labels.shape} {labels.dtype} are no labels for {window}")
