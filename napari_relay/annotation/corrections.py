@@ -78,6 +78,8 @@ class CorrectionStore:
         self.header = header
         self.pyramid = pyramid
         self.log = CorrectionLog(folder)
+        self.read_only = False
+        """Whether it was opened to be looked at; :meth:`write` refuses then."""
 
     @classmethod
     def create(
@@ -137,12 +139,14 @@ class CorrectionStore:
                 _check_stamp(folder, header, image_stamp)
             _check_classes(header.schema)
             _migrate(group, header)
-            return cls(folder, header, _open_pyramid(folder, group, header, not read_only))
+            store = cls(folder, header, _open_pyramid(folder, group, header, not read_only))
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{folder} does not hold corrections that this version can read ({error});"
                 " move it away to begin anew."
             ) from error
+        store.read_only = read_only
+        return store
 
     @classmethod
     def open_or_create(
@@ -206,7 +210,14 @@ class CorrectionStore:
 
         Values are class ids, ``NOT_CLASS`` + class id and ``IGNORED`` of
         ``correction_values``. What lies outside the image is dropped.
+
+        Raises
+        ------
+        UserError
+            When it was opened to be looked at.
         """
+        if self.read_only:
+            raise UserError(f"{self.folder} was opened to be looked at; nothing is painted there.")
         if labels.shape != (window.height, window.width) or labels.dtype != np.uint8:
             raise ValueError(f"{labels.shape} {labels.dtype} are no labels for {window}")
         unknown = ~allowed_values(self.schema)[labels]

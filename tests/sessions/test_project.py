@@ -191,6 +191,8 @@ def test_looking_does_not_touch_corrections_that_are_being_painted(picture: Path
     second.use_model(untrained())
     assert second.corrections is not None
     assert (second.corrections.read(Window(0, 0, 9, 9)) == 1).all()
+    with pytest.raises(UserError, match="opened to be looked at"):
+        second.corrections.write(Window(0, 0, 9, 9), np.zeros((9, 9), np.uint8))
     second.close()
     assert sorted(path for path in first.folder.rglob("*")) == before
     first.close()
