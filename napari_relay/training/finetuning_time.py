@@ -25,7 +25,7 @@ HEAD_ALONE = 0.15
 """Passes that a crop costs when its features are known: the head, the loss and the turning."""
 STEP_COST = {"auto": 2.3, "head": 2.3, "adapters": 2.6, "all": 3.2}
 """Passes that a crop of a batch costs, forwards and backwards."""
-FEWEST_STEPS = 40
+FEWEST_STEPS = 30
 """Steps with which adapters or all weights learn enough to be chosen."""
 USUAL_LESSONS = 40
 """Crops of a round before they are counted."""
