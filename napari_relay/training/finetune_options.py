@@ -26,7 +26,7 @@ class Usual(NamedTuple):
 
 USUAL: Mapping[Trains, Usual] = {
     "auto": Usual(60, 2e-3, 8),
-    "head": Usual(100, 2e-3, 8),
+    "head": Usual(80, 2e-3, 8),
     "adapters": Usual(60, 1e-3, 8),
     "all": Usual(60, 3e-4, 8),
 }

@@ -17,7 +17,7 @@ from napari_relay.inference.devices import choose_device
 from napari_relay.training.finetune_options import FinetuneOptions, Trains
 from relay_tokens import RelaySegmenter
 
-FROZEN_SHARE = 0.88
+FROZEN_SHARE = 0.9
 """Share of the steps in which the head learns alone, before the relay tokens join in."""
 TOKEN_BATCH = 4
 """Crop pairs in a batch when the relay tokens learn too: each is run through the backbone."""
