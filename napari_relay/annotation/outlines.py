@@ -129,7 +129,8 @@ class StrokePainting:
     def _area(self) -> shapely.Geometry:
         """All of it, to a fraction of a pixel."""
         line = shapely.multilinestrings(self._segments)
-        area = shapely.buffer(line, self.radius, quad_segs=_QUARTER)
+        # what is drawn reaches half a pixel beyond its outline
+        area = shapely.buffer(line, self.radius - 0.5, quad_segs=_QUARTER)
         shapely.prepare(area)
         return area
 
