@@ -169,12 +169,12 @@ def _small_polygon(viewer: Viewer, layer: Labels) -> dict[str, float]:
 def _large_polygon(layer: Labels, painter: Painter) -> dict[str, object]:
     corners = np.array([[1000, 3000], [21_000, 1000], [19_000, 21_000], [3000, 19_000]])
     return {
-        "painted": _in_worker(layer, painter, lambda: layer.paint_polygon(corners, 2)),
-        "undone": _in_worker(layer, painter, layer.undo),
+        "painted": _in_worker(painter, lambda: layer.paint_polygon(corners, 2)),
+        "undone": _in_worker(painter, layer.undo),
     }
 
 
-def _in_worker(layer: Labels, painter: Painter, begin: Callable[[], None]) -> dict[str, object]:
+def _in_worker(painter: Painter, begin: Callable[[], None]) -> dict[str, object]:
     from benchmarks.heartbeat import heartbeat, run_until
 
     start = time.perf_counter()
@@ -191,8 +191,16 @@ def _finish(layer: Labels) -> None:
 
 
 def _draw(viewer: Viewer) -> None:
-    """Have the window drawn now."""
-    viewer.window._qt_viewer.canvas.native.repaint()
+    """Have the window drawn, and wait for that."""
+    from qtpy.QtWidgets import QApplication
+
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    drawn: list[object] = []
+    canvas.events.draw.connect(drawn.append, position="last")
+    canvas.update()
+    while not drawn:
+        QApplication.processEvents()
+    canvas.events.draw.disconnect(drawn.append)
 
 
 def _ms(seconds: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
 
+from napari_relay.annotation.chunk_files import ChunkFiles
 from napari_relay.geometry import Window
 from relay_tokens.errors import UserError
 
@@ -60,7 +59,7 @@ class ChunkCache:
         self.folder = folder
         self.shapes = tuple((int(a.shape[0]), int(a.shape[1])) for a in arrays)
         self.chunk_shapes = tuple((int(a.chunks[0]), int(a.chunks[1])) for a in arrays)
-        self._arrays = tuple(arrays)
+        self._files = tuple(map(ChunkFiles, arrays))
         self._fills = tuple(int(np.asarray(a.fill_value)) for a in arrays)
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -70,9 +69,10 @@ class ChunkCache:
         self._dirty: dict[ChunkKey, int] = {}
         self._version = 0
         self._on_its_way: ChunkKey | None = None
-        self._folders = tuple(map(_chunk_folder, arrays))
         self._marked = self.marker.exists()
-        self._stored = {key for k, a in enumerate(arrays) for key in _stored_chunks(k, a)}
+        self._stored = {
+            ChunkKey(k, *place) for k, files in enumerate(self._files) for place in files.stored()
+        }
 
     @property
     def marker(self) -> Path:
@@ -159,7 +159,7 @@ class ChunkCache:
         try:
             self._store(key, chunk)
             if key.level == 0:
-                _sync(self._folders[0] / str(key.row) / str(key.col))
+                self._files[0].sync(key.row, key.col)
         finally:
             with self._lock:
                 self._on_its_way = None
@@ -172,7 +172,7 @@ class ChunkCache:
         if not self._marked:
             self.marker.touch()
             self._marked = True
-        self._arrays[key.level][self._area(key).slices] = chunk
+        self._files[key.level].write(key.row, key.col, chunk)
         with self._lock:
             self._stored.add(key)
 
@@ -191,7 +191,8 @@ class ChunkCache:
             return chunk
         area = self._area(key)
         if key in self._stored:
-            chunk = np.array(self._arrays[key.level][area.slices], dtype=np.uint8)
+            shape = (area.height, area.width)
+            chunk = self._files[key.level].read(key.row, key.col, shape)
         else:
             chunk = np.full((area.height, area.width), self._fills[key.level], np.uint8)
         self._chunks[key] = chunk
@@ -238,33 +239,3 @@ class ChunkCache:
 def _within(area: Window, frame: Window) -> tuple[slice, slice]:
     """Index of ``area`` in an array that holds ``frame``."""
     return area._replace(y0=area.y0 - frame.y0, x0=area.x0 - frame.x0).slices
-
-
-def _sync(path: Path) -> None:
-    """Have a file on the disk itself, so that a power cut leaves no empty one in its place.
-
-    For what a person painted only: the coarser levels follow from it. A killed
-    process needs none of this: what it has written is the system's.
-    """
-    try:
-        number = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # zarr keeps no file of a chunk that is all 255
-        return
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _chunk_folder(array: zarr.Array[Any]) -> Path:
-    store = array.store_path.store
-    if not isinstance(store, LocalStore):
-        raise TypeError(f"the chunk cache needs a local folder, not {store}")
-    return Path(store.root / array.store_path.path / "c")
-
-
-def _stored_chunks(level: int, array: zarr.Array[Any]) -> Iterator[ChunkKey]:
-    """Chunks that have a file: zarr 3 names them ``c/<row>/<col>``."""
-    for path in _chunk_folder(array).glob("*/*"):
-        if path.name.isdecimal() and path.parent.name.isdecimal():
-            yield ChunkKey(level, int(path.parent.name), int(path.name))

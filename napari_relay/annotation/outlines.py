@@ -16,6 +16,11 @@ from napari_relay.geometry import Window
 MAX_COORDINATE = 1 << 24
 """Pillow draws with 32-bit floats: larger coordinates would lose pixels."""
 
+_EXACT = 64
+"""Up to this radius a stroke has the very pixels of the brush's discs."""
+_QUARTER = 64
+"""Sides of a quarter of a larger brush's outline."""
+
 
 def polygon_mask(corners: NDArray[np.intp], window: Window) -> NDArray[np.bool_]:
     """Pixels of a window in or on a polygon, as napari's polygon tool has them.
@@ -120,8 +125,34 @@ class StrokePainting:
         starts, ends = (self.path[:-1], self.path[1:]) if len(self.path) > 1 else (self.path,) * 2
         return np.asarray(shapely.linestrings(np.stack([starts, ends], axis=1)))
 
+    @cached_property
+    def _area(self) -> shapely.Geometry:
+        """All of it, to a fraction of a pixel."""
+        line = shapely.multilinestrings(self._segments)
+        # what is drawn reaches half a pixel beyond its outline
+        area = shapely.buffer(line, self.radius - 0.5, quad_segs=_QUARTER)
+        shapely.prepare(area)
+        return area
+
     def patch(self, window: Window) -> Patch | None:
         """What to paint in a window."""
+        return self._exact(window) if self.radius <= _EXACT else self._drawn(window)
+
+    def _drawn(self, window: Window) -> Patch | None:
+        box = shapely.box(window.y0, window.x0, window.y1 - 1, window.x1 - 1)
+        if not self._area.intersects(box):
+            return None
+        if self._area.contains(box):
+            return Patch(None, self.label)
+        picture = Image.new("L", (window.width, window.height), 0)
+        draw = ImageDraw.Draw(picture)
+        for part in shapely.get_parts(self._area):
+            for fill, ring in ((1, part.exterior), *((0, hole) for hole in part.interiors)):
+                points = shapely.get_coordinates(ring)[:, ::-1] - (window.x0, window.y0)
+                draw.polygon([tuple(point) for point in points.round().tolist()], fill=fill)
+        return Patch(np.asarray(picture).astype(bool), self.label)
+
+    def _exact(self, window: Window) -> Patch | None:
         corners = (window.y0, window.x0, window.y1 - 1, window.x1 - 1)
         near = shapely.distance(self._segments, shapely.box(*corners)) <= self.radius
         if not near.any():
