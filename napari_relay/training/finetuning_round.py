@@ -24,7 +24,7 @@ TOKENS_RATE = 0.5
 FROZEN_TURNS = 2
 """Ways in which a crop is turned while the head learns alone: each one's features are
 computed once and kept."""
-SHARES_BACK = (0.7, 0.4, 0.2)
+SHARES_BACK = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.1)
 """How much of the change is tried when all of it forgets too much."""
 
 
