@@ -10,6 +10,9 @@ from benchmarks.interactive_setting import Setting
 from napari_relay.training import FinetuneOptions
 from napari_relay.training.finetune_options import Trains
 
+NAIVE_RATE, NAIVE_BATCH = 3e-4, 4
+"""Of naive fine-tuning: a common learning rate of AdamW, and a small batch."""
+
 Places = Literal["worst", "queue", "random"]
 
 
@@ -39,7 +42,14 @@ class Method:
             seed=seed,
         )
         if not self.rehearses:
-            options = replace(options, rehearsal=0.0, base=0.0, replayed=0)
+            options = replace(
+                options,
+                learning_rate=NAIVE_RATE,
+                batch_size=NAIVE_BATCH,
+                rehearsal=0.0,
+                base=0.0,
+                replayed=0,
+            )
         return options
 
 

@@ -142,6 +142,6 @@ def _number(value: object, name: str) -> float:
 
 
 def _one_of(kind: type[Named], value: object, name: str) -> Named:
-    if value not in list(kind):
+    if not isinstance(value, str) or value not in list(kind):
         raise ValueError(f"{name} is none of {', '.join(kind)}")
     return kind(value)

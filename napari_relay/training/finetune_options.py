@@ -25,10 +25,10 @@ class Usual(NamedTuple):
 
 
 USUAL: Mapping[Trains, Usual] = {
-    "auto": Usual(60, 2e-3, 8),
-    "head": Usual(80, 2e-3, 8),
-    "adapters": Usual(60, 1e-3, 8),
-    "all": Usual(60, 3e-4, 8),
+    "auto": Usual(100, 2e-3, 8),
+    "head": Usual(100, 2e-3, 8),
+    "adapters": Usual(100, 2e-3, 4),
+    "all": Usual(100, 1e-4, 8),
 }
 """What is done unless something else is asked for; with ``auto``, at most."""
 
@@ -50,7 +50,7 @@ class FinetuneOptions:
     rehearsal: float | None = None
     """Weight of staying with the old model's predictions away from corrections. None:
     less where there are tiles of the training data, which hold it too."""
-    base: float = 3.0
+    base: float = 5.0
     """Weight of the tiles of its training data that a model ships with."""
     holdout: float = 0.25
     """Share of the corrected regions that is measured on instead of learnt, when
