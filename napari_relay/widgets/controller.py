@@ -195,9 +195,7 @@ class RelayController(QObject):
         if self._job_layers is layers:
             self.jobs.cancel()
         try:
-            layers.session.use_model(
-                checkpoint, self._save_failed.emit, self._saved_again.emit
-            )
+            layers.session.use_model(checkpoint, self._save_failed.emit, self._saved_again.emit)
         except UserError as error:
             report(error)
             return False

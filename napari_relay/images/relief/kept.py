@@ -36,7 +36,7 @@ def kept_in_memory(image: PyramidImage) -> PyramidImage:
         for k, (array, factor) in enumerate(zip(image.arrays, image.factors, strict=True))
     )
     levels = tuple(
-        lazy_array(array, level.chunksize[:2])
+        lazy_array(array, (int(level.chunksize[0]), int(level.chunksize[1])))
         for array, level in zip(arrays, image.levels, strict=True)
     )
     return replace(image, levels=levels, arrays=arrays)
