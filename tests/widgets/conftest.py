@@ -24,6 +24,7 @@ THOROUGH = {
     "test_layer_picture",
     "test_model_section",
     "test_probe",
+    "test_sessions",
     "test_shortcuts",
     "test_start_page",
     "test_what_if",
