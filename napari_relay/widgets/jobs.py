@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from napari.utils.notifications import notification_manager, show_error
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import WorkerBase
 
 from napari_relay.inference import stand_back
@@ -35,8 +35,18 @@ class _JobWorker(WorkerBase[None]):
         super().__init__(SignalsClass=_JobSignals)  # type: ignore[arg-type]  # it says: a subclass
         self._make = make
 
+    def start_in(self, threads: QThreadPool) -> None:
+        """Start in a thread of a pool other than Qt's own.
+
+        Qt's has a thread for each core, and Qt itself waits for one when it scales a
+        picture: the window would stand still as long as so many jobs run.
+        """
+        self._worker_set.add(self)
+        self._finished.connect(self._set_discard)
+        threads.start(self)
+
     def run(self) -> None:
-        """Work in a thread of Qt's pool, and leave warnings to napari, which shows each once.
+        """Work in a thread of a pool, and leave warnings to napari, which shows each once.
 
         The base class would catch them, for all threads of the process at once
         and without giving that back when two workers overlap.
@@ -81,6 +91,8 @@ class JobRunner(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._threads = QThreadPool(self)
+        self._threads.setMaxThreadCount(1)
         self._worker: _JobWorker | None = None
         self._name = ""
         self._failed = False
@@ -118,7 +130,7 @@ class JobRunner(QObject):
         worker.finished.connect(self._on_finished)
         self._worker, self._name, self._failed = worker, name, False
         self.started.emit(name)
-        worker.start()
+        worker.start_in(self._threads)
 
     def cancel(self) -> None:
         """Stop the running job after the step it is in; what is done is kept."""

@@ -44,7 +44,8 @@ class SessionSaver(QObject):
         self.jobs = JobRunner(self)
         self.jobs.advanced.connect(self._on_advanced)
         self.jobs.ended.connect(self._on_ended)
-        controller.jobs.ended.connect(self._finish_when_quiet)
+        for runner in (controller.jobs, controller.finetuner.jobs):
+            runner.ended.connect(self._finish_when_quiet)
         controller.closing.connect(self.cancel)
 
     def ask(self, widget: QWidget) -> None:
@@ -100,11 +101,12 @@ class SessionSaver(QObject):
         """Go over to the copy as soon as nothing writes into the session."""
         if self._copy is None or self.jobs.running:
             return
-        if self._controller.jobs.running:
-            self.advanced.emit(
-                f"The session is copied; it moves when {self._controller.jobs.name.lower()} ends."
-            )
-            return
+        for runner in (self._controller.jobs, self._controller.finetuner.jobs):
+            if runner.running:
+                self.advanced.emit(
+                    f"The session is copied; it moves when {runner.name.lower()} ends."
+                )
+                return
         copy, self._copy = self._copy, None
         self.advanced.emit("")
         try:

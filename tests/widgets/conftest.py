@@ -26,6 +26,7 @@ THOROUGH = {
     "test_model_section",
     "test_probe",
     "test_saving_attention",
+    "test_sessions",
     "test_shortcuts",
     "test_start_page",
     "test_what_if",
