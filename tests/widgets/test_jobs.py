@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QThreadPool
 
 from napari_relay.widgets.jobs import JobRunner
 
@@ -68,3 +69,21 @@ def test_a_job_works_at_a_lower_priority_than_the_window(qtbot, wait_for) -> Non
     wait_for(lambda: not runner.running)
     assert found[0] > before
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+
+
+def test_jobs_wait_neither_for_each_other_nor_keep_qts_own_threads(qtbot, wait_for: Wait) -> None:
+    go_on = threading.Event()
+
+    def job() -> Iterator[int]:
+        yield 1
+        go_on.wait(30)
+
+    begun: list[int] = []
+    runners = [JobRunner() for _ in range((os.cpu_count() or 1) + 2)]
+    for runner in runners:
+        runner.advanced.connect(begun.append)
+        runner.start("waiting", job)
+    wait_for(lambda: len(begun) == len(runners))
+    assert QThreadPool.globalInstance().activeThreadCount() == 0
+    go_on.set()
+    wait_for(lambda: not any(runner.running for runner in runners))
