@@ -130,7 +130,7 @@ class StrokePainting:
         """All of it, to a fraction of a pixel."""
         line = shapely.multilinestrings(self._segments)
         # what is drawn reaches half a pixel beyond its outline
-        area = shapely.buffer(line, self.radius - 0.5, quad_segs=_QUARTER)
+        area = shapely.buffer(line, self.radius - 0.5, quad_segs=_QUARTER).simplify(0.25)
         shapely.prepare(area)
         return area
 
