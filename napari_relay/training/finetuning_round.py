@@ -24,7 +24,7 @@ TOKENS_RATE = 0.5
 FROZEN_TURNS = 2
 """Ways in which a crop is turned while the head learns alone: each one's features are
 computed once and kept."""
-HALVINGS = 3
+HALVINGS = 4
 """Steps of the search for a share of the change that does not forget too much."""
 
 

@@ -194,6 +194,7 @@ class RelayController(QObject):
         """Work with a model that was loaded; a mistake is shown, and False returned."""
         if self._job_layers is layers:
             self.jobs.cancel()
+        self.finetuner.forget(layers)
         try:
             layers.session.use_model(checkpoint, self._save_failed.emit, self._saved_again.emit)
         except UserError as error:
