@@ -106,7 +106,7 @@ def make(name: str, recipe: Recipe, work: Path) -> None:
         record["test"] = tested(model, recipe.test, work)
         record["baseline"]["test"] = tested(baseline, recipe.test, work)
     described = replace(model.metadata, training=record)
-    save_with_card(ZOO / name, Checkpoint(model.model, described))
+    save_with_card(ZOO / name, replace(model, metadata=described))
     Console().print(f"Wrote {ZOO / name}")
 
 

@@ -13,6 +13,7 @@ import typer
 from napari_relay import __version__
 from napari_relay.cli.desktop import app, demo
 from napari_relay.cli.evaluation import evaluate
+from napari_relay.cli.finetuning import finetune
 from napari_relay.cli.group import RelayGroup
 from napari_relay.cli.image import info
 from napari_relay.cli.landscape import landscape
@@ -30,6 +31,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     predict: "predict slide.svs --model tissue-vit-tiny --output mask.tif",
     train: "train slide.svs --labels stain --name my-tissue --output runs/my-tissue",
     tune: "tune slide.svs --labels stain --output tuned",
+    finetune: "finetune tissue-vit-tiny slide.svs corrected.tif --output my-tissue",
     evaluate: "evaluate tissue-vit-tiny folder:my-slides --output report",
     models: "models",
     landscape: "landscape land --size 4096 --seed 1",

@@ -59,16 +59,11 @@ class WeightsSwitch:
             ]
             before, after = (one.argmax(dim=1, keepdim=True) for one in soft)
             moved = (soft[1].gather(1, before) - soft[0].gather(1, before))[:, 0]
+        old, new = (one[:, 0].cpu().numpy().astype(np.uint8) for one in (before, after))
+        change, whole = moved.cpu().numpy(), self._image.window
         return [
-            _changes(*found, pair, window, self._image.window)
-            for *found, pair, window in zip(
-                before[:, 0].cpu().numpy().astype(np.uint8),
-                after[:, 0].cpu().numpy().astype(np.uint8),
-                moved.cpu().numpy(),
-                pairs,
-                windows,
-                strict=True,
-            )
+            _changes(Changes(window, old[k], new[k], change[k]), pair, whole)
+            for k, (pair, window) in enumerate(zip(pairs, windows, strict=True))
         ]
 
 
@@ -116,17 +111,11 @@ def version_changes(
     yield from comparison.over(view, most_tiles)
 
 
-def _changes(
-    before: np.ndarray[tuple[int, int], np.dtype[np.uint8]],
-    after: np.ndarray[tuple[int, int], np.dtype[np.uint8]],
-    moved: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    pair: CropPair,
-    window: Window,
-    image: Window,
-) -> Changes:
-    inside = window.intersection(image)
-    rows, cols = inside._replace(y0=inside.y0 - window.y0, x0=inside.x0 - window.x0).slices
-    no_data = ~pair.valid[rows, cols]
-    old, new = (np.where(no_data, IGNORE_INDEX, one[rows, cols]) for one in (before, after))
-    change = np.where(no_data, np.float32(0), moved[rows, cols])
-    return Changes(inside, old.astype(np.uint8), new.astype(np.uint8), change)
+def _changes(found: Changes, pair: CropPair, image: Window) -> Changes:
+    """The changes without what has no data or lies outside the image."""
+    old, new = (
+        np.where(pair.valid, one, IGNORE_INDEX).astype(np.uint8)
+        for one in (found.before, found.after)
+    )
+    change = np.where(pair.valid, found.probability_change, np.float32(0))
+    return Changes(found.window, old, new, change).within(image)

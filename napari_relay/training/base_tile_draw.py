@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_relay.geometry import Window
 from napari_relay.training.base_tiles import BaseTiles
 from napari_relay.training.examples import Example
 from napari_relay.training.labelled_image import ExampleReaders, LabelledImage, Place
@@ -19,7 +18,7 @@ MOST_BYTES = 2_300_000
 FEWEST = 8
 """Tiles, however large they are."""
 STRIPES = 8
-"""Across one image; every other one is measured on."""
+"""Across one image, at most; every other one is measured on."""
 TRIES = 40
 """Places that are drawn for each tile that is wanted."""
 
@@ -70,12 +69,8 @@ def _is_measured(images: Sequence[LabelledImage], place: Place) -> bool | None:
         return bool(place.image % 2)
     whole, window = images[0].split.image, place.window
     lengthwise = whole.height >= whole.width
-    first, last = _ends(window, whole, lengthwise)
-    return bool(first % 2) if first == last else None
-
-
-def _ends(window: Window, whole: Window, lengthwise: bool) -> tuple[int, int]:
-    """Stripes in which a window begins and ends."""
     begin, end = (window.y0, window.y1 - 1) if lengthwise else (window.x0, window.x1 - 1)
-    side = max(whole.height, whole.width) / STRIPES
-    return int(begin // side), int(end // side)
+    length, crop = max(whole.height, whole.width), images[0].split.crop_size
+    side = length / max(min(STRIPES, length // (2 * crop)), 2)
+    first, last = begin // side, end // side
+    return bool(first % 2) if first == last else None

@@ -67,7 +67,7 @@ def write_base_tiles(path: Path, tiles: BaseTiles) -> None:
     examples = [*tiles.learnt, *tiles.measured]
     local = _to_bytes(np.stack([e.crops.local for e in examples]))
     arrays: dict[str, NDArray[np.generic]] = {
-        "format": np.int64(FORMAT)[...],
+        "format": np.array(FORMAT),
         "local": local.crops,
         "local_range": local.range,
         "labels": np.stack([e.labels for e in examples]),
@@ -100,7 +100,7 @@ def read_base_tiles(path: Path | None, config: RelayConfig) -> BaseTiles:
     if path is None or not path.exists():
         return NO_TILES
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _tiles(arrays, config)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -53,6 +53,7 @@ def _training(record: Mapping[str, Any]) -> str:
     options = record.get("options", {})
     rows = {
         "Imported from": record.get("imported_from"),
+        "Fine-tuned from": record.get("finetuned_from"),
         "Data": record.get("image"),
         "Labels": record.get("labels"),
         "Command": f"`{record['command']}`" if record.get("command") else None,

@@ -34,7 +34,7 @@ from relay_tokens import IGNORE_INDEX, UserError
 
 MAX_CORRECTED = 48
 """Corrected crops kept in memory for a round; of more, a choice even by class."""
-MAX_MEASURED = 16
+MAX_MEASURED = 12
 """Corrected crops that are measured on."""
 READERS = 2
 """Threads that read crops."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from napari_relay.training.lesson import LessonBatch
-from relay_tokens import IGNORE_INDEX, RelayLoss, RelayOutput
+from relay_tokens import IGNORE_INDEX, LossTerms, RelayLoss, RelayOutput
 
 
 class CorrectionLoss:
@@ -40,7 +40,8 @@ class CorrectionLoss:
         """
         first = len(output.local_logits) - base
         labels, own = lessons.batch.labels, slice(0, first)
-        total = self._relay(_part(output, own), labels[own]).total
+        terms: LossTerms = self._relay(_part(output, own), labels[own])
+        total = terms.total
         total = total + excluded_loss(output.local_logits[own], lessons.excluded[own])
         kept = divergence(output.local_logits, lessons.belief, lessons.rehearsed)
         total = total + self._rehearsal * kept

@@ -202,14 +202,18 @@ def _record(result: FinetuneResult, round_: FinetuningRound) -> dict[str, Any]:
         "held_out": result.is_held_out,
         "before": _rounded(result.before.miou),
         "after": _rounded(result.after.miou),
-        "base_before": _rounded(result.base_before and result.base_before.miou),
-        "base_after": _rounded(result.base_after and result.base_after.miou),
+        "base_before": _miou(result.base_before),
+        "base_after": _miou(result.base_after),
         "base_at_first": _rounded(round_.gate.base_at_first),
         "agreement": _rounded(result.agreement),
         "recommended": result.recommended,
     }
 
 
-def _rounded(value: float | None) -> float | None:
+def _miou(scores: Scores | None) -> float | None:
+    return None if scores is None else _rounded(scores.miou)
+
+
+def _rounded(value: float) -> float | None:
     """What JSON takes: no NaN."""
-    return None if value is None or math.isnan(value) else round(value, 4)
+    return None if math.isnan(value) else round(value, 4)

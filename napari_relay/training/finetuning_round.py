@@ -24,8 +24,8 @@ TOKENS_RATE = 0.5
 FROZEN_TURNS = 2
 """Ways in which a crop is turned while the head learns alone: each one's features are
 computed once and kept."""
-SHARES_BACK = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.1)
-"""How much of the change is tried when all of it forgets too much."""
+HALVINGS = 3
+"""Steps of the search for a share of the change that does not forget too much."""
 
 
 class Best(NamedTuple):
@@ -41,7 +41,9 @@ class Best(NamedTuple):
     @property
     def rank(self) -> tuple[bool, float]:
         """Larger is better."""
-        return self.passes, self.measured.value
+        # Without tiles of the training data, likeness to the old predictions alone speaks
+        # against weights: a person looks at that, nothing is held back for it.
+        return self.passes or self.measured.base is None, self.measured.value
 
 
 class FinetuningRound:
@@ -138,16 +140,26 @@ class FinetuningRound:
         of zero-shot models", CVPR 2022).
         """
         self.measure()
-        best = self.best
-        assert best is not None
-        learnt = best.measured.corrections.miou > self.gate.before.corrections.miou
-        for share in SHARES_BACK if learnt and not best.passes else ():
-            self.student.restore(between(self._begun, best.weights, share))
+        best = self._best()
+        before = self.gate.before
+        learnt = best.measured.corrections.miou > before.corrections.miou and before.base
+        if learnt and not best.passes:
+            self._halve(best.weights)
+        self.student.restore(self._best().weights)
+        return self._best()
+
+    def _halve(self, learnt: Snapshot) -> None:
+        """Look for the largest share of the change that passes, by halving what is open."""
+        lowest, highest = 0.0, 1.0
+        for _ in range(HALVINGS):
+            share = (lowest + highest) / 2
+            self.student.restore(between(self._begun, learnt, share))
             self._is_measured = False
             self.measure()
-            if self.best.passes:
-                break
-        self.student.restore(self.best.weights)
+            lowest, highest = (share, highest) if self.gate.passes(self.now) else (lowest, share)
+
+    def _best(self) -> Best:
+        assert self.best is not None
         return self.best
 
     def _drawn(self, step: int) -> tuple[list[Drawn], int]:

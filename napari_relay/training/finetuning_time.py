@@ -17,7 +17,7 @@ from napari_relay.inference.devices import choose_device
 from napari_relay.training.finetune_options import FinetuneOptions, Trains
 from relay_tokens import RelaySegmenter
 
-FROZEN_SHARE = 0.88
+FROZEN_SHARE = 0.9
 """Share of the steps in which the head learns alone, before the relay tokens join in."""
 TOKEN_BATCH = 4
 """Crop pairs in a batch when the relay tokens learn too: each is run through the backbone."""
@@ -25,7 +25,7 @@ HEAD_ALONE = 0.15
 """Passes that a crop costs when its features are known: the head, the loss and the turning."""
 STEP_COST = {"auto": 2.3, "head": 2.3, "adapters": 2.6, "all": 3.2}
 """Passes that a crop of a batch costs, forwards and backwards."""
-FEWEST_STEPS = 40
+FEWEST_STEPS = 30
 """Steps with which adapters or all weights learn enough to be chosen."""
 USUAL_LESSONS = 40
 """Crops of a round before they are counted."""

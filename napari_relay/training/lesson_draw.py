@@ -75,7 +75,7 @@ class LessonDraw:
         """
         replayed, base = self._examples.replayed, self._examples.base
         kept = count // 2 if replayed or base else 0
-        known = (kept if not replayed else (kept + 1) // 2) if base else 0
+        known = (kept - (kept // 4 if replayed else 0)) if base else 0
         lessons = [self._corrected(rng) for _ in range(count - kept)]
         lessons += [replayed[rng.integers(len(replayed))] for _ in range(kept - known)]
         lessons += [base[rng.integers(len(base))] for _ in range(known)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
@@ -16,10 +17,10 @@ def predicted_areas(store: PredictionStore) -> list[Window]:
     Runs that lie right under each other and are equally wide are one window.
     """
     finished: dict[tuple[int, int], list[int]] = {}
-    for row, done in enumerate(store.finished):
-        for is_done, run in groupby(range(len(done)), key=lambda col, done=done: bool(done[col])):
+    for row, done in enumerate(store.finished.tolist()):
+        for is_done, run in groupby(enumerate(done), key=itemgetter(1)):
             if is_done:
-                cols = list(run)
+                cols = [col for col, _ in run]
                 finished.setdefault((cols[0], cols[-1]), []).append(row)
     return [
         _around(store, rows[0], rows[-1], *cols)

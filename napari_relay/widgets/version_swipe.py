@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_relay.inference import PredictionStore
+from napari_relay.inference.levels import LevelArray
 from napari_relay.widgets.session_layers import SessionLayers
 
 _Key = tuple[slice, slice]
-
-
-class _Level(Protocol):
-    """One level of a prediction's classes."""
-
-    shape: Any
-    dtype: Any
-    ndim: Any
-
-    def __getitem__(self, key: Any) -> Any: ...
 
 
 @dataclass
@@ -45,7 +36,7 @@ class SwipedLevel:
         Followed at each reading.
     """
 
-    def __init__(self, old: _Level, new: _Level, factor: float, border: Border) -> None:
+    def __init__(self, old: LevelArray, new: LevelArray, factor: float, border: Border) -> None:
         self._old, self._new, self._factor, self._border = old, new, factor, border
         self.shape, self.dtype, self.ndim = new.shape, new.dtype, new.ndim
 

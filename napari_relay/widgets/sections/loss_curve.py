@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 _MARGIN = 6
 _TEXT = 12
-_GAP = 90
-"""Pixels between the beginnings of two names."""
+_GAP = 12
+"""Pixels between two names."""
 _COLORS = {"corrections": "#2e9e5b", "training data": "#3f7fbf"}
 
 
@@ -76,16 +76,17 @@ class LossCurve(QWidget):
         area = QRectF(self.rect()).adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
         painter.setPen(QPen(text, 0.5))
         painter.drawLine(area.bottomLeft(), area.bottomRight())
-        below = area.adjusted(0, _TEXT, 0, 0)
+        below, names = area.adjusted(0, _TEXT, 0, 0), list[tuple[QColor, str]]()
         if len(self._values) > 1:
             top = max(max(self._values), 1e-9)
             points = [_Point(i, v / top) for i, v in enumerate(self._values, start=1)]
             self._draw(painter, text, below, points)
-            self._name(painter, text, area, 0, f"loss {self._values[-1]:.3f}")
-        for number, (name, scores) in enumerate(self._scores.items(), start=1):
+            names.append((text, f"loss {self._values[-1]:.2f}"))
+        for name, scores in self._scores.items():
             color = QColor(_COLORS.get(name, "gray"))
             self._draw(painter, color, below, scores, dots=True)
-            self._name(painter, color, area, number, f"{name} {scores[-1].value:.2f}")
+            names.append((color, f"{name} {scores[-1].value:.2f}"))
+        self._write(painter, area, names)
         painter.end()
 
     def _draw(
@@ -103,6 +104,10 @@ class LossCurve(QWidget):
         for point in placed if dots else ():
             painter.drawEllipse(point, 2, 2)
 
-    def _name(self, painter: QPainter, color: QColor, area: QRectF, number: int, text: str) -> None:
-        painter.setPen(QPen(color, 1))
-        painter.drawText(area.topLeft() + QPointF(number * _GAP, _MARGIN), text)
+    def _write(self, painter: QPainter, area: QRectF, names: list[tuple[QColor, str]]) -> None:
+        """Write what the curves are, side by side."""
+        left = 0.0
+        for color, name in names:
+            painter.setPen(QPen(color, 1))
+            painter.drawText(area.topLeft() + QPointF(left, _MARGIN), name)
+            left += painter.fontMetrics().horizontalAdvance(name) + _GAP

@@ -29,6 +29,8 @@ class _Row(NamedTuple):
     """With the new ones."""
     is_total: bool
     """Whether it is a mean over classes, and not one class."""
+    is_score: bool = True
+    """Whether more is better."""
 
 
 class OfferPart(QFrame):
@@ -66,7 +68,7 @@ class OfferPart(QFrame):
         )
         self._lay_out()
         finetuner.offered.connect(self._on_offered)
-        changes.advanced.connect(self.changed.setText)
+        changes.advanced.connect(self._say)
         self.setVisible(False)
 
     def texts(self) -> list[str]:
@@ -90,10 +92,14 @@ class OfferPart(QFrame):
 
     def _on_offered(self, offer: Offer | None) -> None:
         self.setVisible(offer is not None)
-        self.changed.setText("")
-        self.changed.setVisible(offer is not None)
+        self._say("")
         if offer is not None:
             self._show(offer.result)
+
+    def _say(self, text: str) -> None:
+        """Say what changes in the view."""
+        self.changed.setText(text)
+        self.changed.setVisible(bool(text))
 
     def _show(self, result: FinetuneResult) -> None:
         word = "Recommended" if result.recommended else "Not recommended"
@@ -112,7 +118,7 @@ class OfferPart(QFrame):
     def _add(self, number: int, row: _Row) -> None:
         name = row.name if row.is_total else f"   {row.name}"
         color = ""
-        if abs(row.after - row.before) >= 0.005:
+        if row.is_score and abs(row.after - row.before) >= 0.005:
             color = _GOOD if row.after > row.before else _BAD
         for column, text in enumerate((name, _number(row.before), _number(row.after))):
             cell = _cell(text, column, bold=row.is_total)
@@ -128,7 +134,7 @@ def _rows(result: FinetuneResult) -> Iterator[_Row]:
     if result.base_before is not None and result.base_after is not None:
         yield from _of("its training data", result.base_before, result.base_after, names)
     if not np.isnan(result.agreement):
-        yield _Row("like before, elsewhere", 1.0, result.agreement, True)
+        yield _Row("like before, elsewhere", 1.0, result.agreement, True, is_score=False)
 
 
 def _of(kind: str, before: Scores, after: Scores, names: tuple[str, ...]) -> Iterator[_Row]:

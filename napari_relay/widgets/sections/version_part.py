@@ -214,7 +214,7 @@ def _empty_list() -> QTreeWidget:
 
 def _item(version: ModelVersion, in_use: bool) -> QTreeWidgetItem:
     record = record_of(version)
-    name = f"version {version.number}" if version.number else "as loaded"
+    name = str(version.number) if version.number else "as loaded"
     texts = [name, "", "", "", ""] if record is None else [name, *_texts(record)]
     item = QTreeWidgetItem(texts)
     item.setData(0, Qt.ItemDataRole.UserRole, version)
@@ -225,12 +225,12 @@ def _item(version: ModelVersion, in_use: bool) -> QTreeWidgetItem:
 
 
 def _texts(record: VersionRecord) -> tuple[str, str, str, str]:
-    parent = f"version {record.parent}" if record.parent else "as loaded"
+    parent = str(record.parent) if record.parent else "as loaded"
     places = "" if record.regions is None else str(record.regions)
     scores = " → ".join("–" if s is None else f"{s:.2f}" for s in (record.before, record.after))
     when = ""
     if record.when:
-        when = datetime.fromisoformat(record.when).astimezone().strftime("%d %b %H:%M")
+        when = datetime.fromisoformat(record.when).astimezone().strftime("%d.%m. %H:%M")
     return parent, places, scores, when
 
 
