@@ -29,18 +29,18 @@ COLORS = {
 
 def draw_findings(document: Mapping[str, Any]) -> Figure:
     """Draw mIoU of the remainder against corrections and seconds, a row a domain."""
-    figure = new_figure(10, 7.6)
-    for row, domain in zip(figure.subplots(len(DOMAINS), 2), DOMAINS, strict=True):
-        found = summaries(document, domain)
+    every = {domain: summaries(document, domain) for domain in DOMAINS}
+    shown = {domain: found for domain, found in every.items() if found}
+    figure = new_figure(10, 3.8 * max(len(shown), 1))
+    panels = figure.subplots(max(len(shown), 1), 2, squeeze=False)
+    for row, (domain, found) in zip(panels, shown.items(), strict=False):
         for axes, against in zip(row, ("corrections", "seconds"), strict=True):
             for summary in found.values():
                 _draw(axes, summary, against)
-            if found:
-                _draw_ends(axes, next(iter(found.values())))
+            _draw_ends(axes, next(iter(found.values())))
             axes.set(xlabel=_AXES[against], ylabel="mIoU of the remainder", title=domain)
             axes.spines[["top", "right"]].set_visible(False)
-        if found:
-            row[1].legend(fontsize=7, frameon=False, loc="lower right")
+        row[1].legend(fontsize=7, frameon=False, loc="lower right")
     return figure
 
 

@@ -23,8 +23,8 @@ class Setting:
     base_windows: Mapping[str, int]
     """Of each domain: held-out windows of the base domain that are measured on."""
     usual: Mapping[str, Trains]
-    """Of each domain: what the engine's ``auto`` lets learn on two free cores. It is
-    fixed, so that a busy machine does not change what is measured."""
+    """Of each domain: what learns by default. The engine's ``auto`` decides by time; here
+    it is fixed, so that a busy machine does not change what is measured."""
     test_seeds: Mapping[str, tuple[int, ...]]
     """Of each domain: of the images that are corrected and measured on; nothing is
     chosen by them."""

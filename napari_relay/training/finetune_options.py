@@ -25,9 +25,9 @@ class Usual(NamedTuple):
 
 
 USUAL: Mapping[Trains, Usual] = {
-    "auto": Usual(100, 2e-3, 8),
-    "head": Usual(100, 2e-3, 8),
-    "adapters": Usual(100, 2e-3, 4),
+    "auto": Usual(60, 2e-3, 8),
+    "head": Usual(80, 2e-3, 8),
+    "adapters": Usual(60, 1e-3, 8),
     "all": Usual(100, 1e-4, 8),
 }
 """What is done unless something else is asked for; with ``auto``, at most."""
