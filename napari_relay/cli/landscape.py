@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 from rich.console import Console
 
 from napari_relay.cli.progress import step_bar
-from napari_relay.landscapes.style import Plan, Soil
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,8 +32,12 @@ def landscape(
         float,
         typer.Option(help="Factor on all lengths: 1 suits crops of 128 px, 2 of 256 px."),
     ] = 1.0,
-    soil: Annotated[Soil, typer.Option(help="Colours of the ground.")] = Soil.LATERITE,
-    plan: Annotated[Plan, typer.Option(help="How compounds are divided.")] = Plan.ROWS,
+    soil: Annotated[
+        Literal["laterite", "loess"], typer.Option(help="Colours of the ground.")
+    ] = "laterite",
+    plan: Annotated[
+        Literal["rows", "courts"], typer.Option(help="How compounds are divided.")
+    ] = "rows",
     roughness: Annotated[
         float, typer.Option(help="Factor on the heights of the ground's small humps.")
     ] = 1.0,
@@ -49,8 +52,9 @@ def landscape(
         LandscapeStyle,
         write_landscape_file,
     )
+    from napari_relay.landscapes.style import Plan, Soil
 
-    style = LandscapeStyle(soil, plan, roughness)
+    style = LandscapeStyle(Soil(soil), Plan(plan), roughness)
     land = Landscape(seed, (size, size), scale, style)
     if output.suffix.lower() == LANDSCAPE_SUFFIX:
         write_landscape_file(land, output)
