@@ -80,6 +80,7 @@ class FinetuningSection(Section):
         self.add_row(self.restart, self.undo)
         for widget in (self.bar, self.curve, self.status, self.offer, self.versions):
             self.add(widget)
+        self._show_progress(False)
 
     def _follow(self) -> None:
         controller, finetuner = self._controller, self._controller.finetuner
@@ -129,10 +130,16 @@ class FinetuningSection(Section):
         self._has_result = False
         self.curve.clear()
         self.bar.setRange(0, 0)
+        self._show_progress(True)
         self.status.setText("Gathering the corrections…")
         self.start.setEnabled(False)
         self.restart.setEnabled(False)
         self.stop.setEnabled(True)
+
+    def _show_progress(self, shown: bool) -> None:
+        """Bar and curve; before the first round there is nothing to see."""
+        self.bar.setVisible(shown)
+        self.curve.setVisible(shown)
 
     def _on_progress(self, progress: FinetuneProgress) -> None:
         self.bar.setRange(0, progress.steps)
