@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
 
@@ -35,31 +36,22 @@ class _JobWorker(WorkerBase[None]):
         super().__init__(SignalsClass=_JobSignals)  # type: ignore[arg-type]  # it says: a subclass
         self._make = make
 
-    def start_in(self, threads: QThreadPool) -> None:
-        """Start in a thread of a pool other than Qt's own.
-
-        Qt's has a thread for each core, and Qt itself waits for one when it scales a
-        picture: the window would stand still as long as so many jobs run.
-        """
-        self._worker_set.add(self)
-        self._finished.connect(self._set_discard)
-        threads.start(self)
-
     def run(self) -> None:
-        """Work in a thread of a pool, and leave warnings to napari, which shows each once.
+        """Work in a thread of Qt's pool, and leave warnings to napari, which shows each once.
 
         The base class would catch them, for all threads of the process at once
         and without giving that back when two workers overlap.
         """
-        self.started.emit()
-        self._running = True
-        try:
-            self.work()
-        except Exception as error:
-            self.errored.emit(error)
-        self._running = False
-        self.finished.emit()
-        self._finished.emit(self)
+        with _uncounted():
+            self.started.emit()
+            self._running = True
+            try:
+                self.work()
+            except Exception as error:
+                self.errored.emit(error)
+            self._running = False
+            self.finished.emit()
+            self._finished.emit(self)
 
     def work(self) -> None:
         """Iterate in the worker thread; the generator is closed in it too."""
@@ -79,6 +71,21 @@ class _JobWorker(WorkerBase[None]):
                 items.close()
 
 
+@contextmanager
+def _uncounted() -> Iterator[None]:
+    """Do not count the present thread among those of Qt's pool.
+
+    The pool has one for each core, and Qt itself waits for one when it scales a
+    picture: the window would stand still as long as so many jobs run.
+    """
+    threads = QThreadPool.globalInstance()
+    threads.releaseThread()
+    try:
+        yield
+    finally:
+        threads.reserveThread()
+
+
 class JobRunner(QObject):
     """Runs one job at a time and reports it on the main thread."""
 
@@ -91,8 +98,6 @@ class JobRunner(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._threads = QThreadPool(self)
-        self._threads.setMaxThreadCount(1)
         self._worker: _JobWorker | None = None
         self._name = ""
         self._failed = False
@@ -130,7 +135,7 @@ class JobRunner(QObject):
         worker.finished.connect(self._on_finished)
         self._worker, self._name, self._failed = worker, name, False
         self.started.emit(name)
-        worker.start_in(self._threads)
+        worker.start()
 
     def cancel(self) -> None:
         """Stop the running job after the step it is in; what is done is kept."""
