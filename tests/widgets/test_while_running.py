@@ -78,7 +78,7 @@ def kept_stroke(session: Session) -> bool:
     assert session.corrections is not None
     folder = next((session.folder / "corrections").iterdir())
     fresh = CorrectionStore.open_or_create(
-        folder, session.image.shape, session.corrections.schema, session._fingerprint
+        folder, session.image.shape, session.corrections.schema, session.files.fingerprint
     )
     return bool((fresh.read(STROKE) == 2).all())
 
