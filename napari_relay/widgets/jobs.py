@@ -79,6 +79,7 @@ def _uncounted() -> Iterator[None]:
     picture: the window would stand still as long as so many jobs run.
     """
     threads = QThreadPool.globalInstance()
+    assert threads is not None  # there is an application
     threads.releaseThread()
     try:
         yield
