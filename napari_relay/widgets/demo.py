@@ -17,6 +17,8 @@ from napari_relay.widgets.panel import RelayPanel
 
 _SETTLE_MS = 1500
 """How long layers may follow the last tile before the window is drawn."""
+_PATIENCE = 60
+"""How often that time is waited for pixels that are not there yet."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,10 @@ class DemoRun(QObject):
         self._told(complete)
 
 
-def _leave(panel: RelayPanel, screenshot: Path) -> None:
+def _leave(panel: RelayPanel, screenshot: Path, patience: int = _PATIENCE) -> None:
     viewer = panel.controller.viewer
+    if patience and not all(layer.loaded for layer in viewer.layers if layer.visible):
+        QTimer.singleShot(_SETTLE_MS, lambda: _leave(panel, screenshot, patience - 1))
+        return
     save_window(viewer, screenshot)
     QTimer.singleShot(0, lambda: viewer.close())
