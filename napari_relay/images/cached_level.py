@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_relay.geometry import Window
 from napari_relay.images.chunk_cache import Chunk, ChunkCache
 from napari_relay.images.damage import Damage, DamagedChunk, raise_unless_damage, vanished
-from napari_relay.images.pixel_array import ChunkedArray, GrowingArray
+from napari_relay.images.pixel_array import ChunkedArray, GrowingArray, PixelArray
 from relay_tokens import UserError
 
 ChunkKey = tuple[int, int, int]
@@ -237,6 +237,21 @@ class CachedLevel:
         """Rows and columns of chunks."""
         rows, cols = (math.ceil(self.shape[k] / self.chunk[k]) for k in (0, 1))
         return rows, cols
+
+
+def cached_levels(
+    arrays: Sequence[PixelArray],
+    factors: Sequence[float],
+    image: CachedImage,
+    is_computed: bool = False,
+) -> tuple[PixelArray, ...]:
+    """Levels behind one cache, as :class:`CachedLevel` says; those in memory as they are."""
+    return tuple(
+        CachedLevel(array, level, factor, image, is_computed)
+        if isinstance(array, ChunkedArray)
+        else array
+        for level, (array, factor) in enumerate(zip(arrays, factors, strict=True))
+    )
 
 
 def cached_chunk(

@@ -10,11 +10,11 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_relay.images.cached_level import CachedImage, CachedLevel
+from napari_relay.images.cached_level import CachedImage, cached_levels
 from napari_relay.images.chunk_cache import CACHE_BYTES, LARGEST_SHARE, ChunkCache
 from napari_relay.images.damage import Damage
 from napari_relay.images.level_build import LevelBuild
-from napari_relay.images.pixel_array import ChunkedArray, PixelArray
+from napari_relay.images.pixel_array import PixelArray
 from napari_relay.images.pyramid import PyramidImage
 from relay_tokens import UserError
 
@@ -92,13 +92,7 @@ class ImageSource:
     def _cached(self) -> tuple[PixelArray, ...]:
         """The levels behind one cache; those in memory as they are."""
         shared = CachedImage(self.path, self.path.is_dir(), self.nodata, ChunkCache(), self.damage)
-        computed = self.synthetic is not None
-        return tuple(
-            CachedLevel(array, k, factor, shared, computed)
-            if isinstance(array, ChunkedArray)
-            else array
-            for k, (array, factor) in enumerate(zip(self.arrays, self.factors, strict=True))
-        )
+        return cached_levels(self.arrays, self.factors, shared, self.synthetic is not None)
 
 
 def lazy_array(array: PixelArray, chunks: tuple[int, int]) -> da.Array:

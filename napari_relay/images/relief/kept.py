@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from napari_relay.images.cached_level import CachedImage, CachedLevel
+from napari_relay.images.cached_level import CachedImage, cached_levels
 from napari_relay.images.chunk_cache import ChunkCache
-from napari_relay.images.pixel_array import ChunkedArray
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.images.source import lazy_array
 
@@ -31,10 +30,7 @@ def kept_in_memory(image: PyramidImage) -> PyramidImage:
     if image.build is not None and not image.build.is_complete:
         return image
     shared = CachedImage(image.source, False, image.nodata, ChunkCache(), image.damage)
-    arrays = tuple(
-        CachedLevel(array, k, factor, shared, True) if isinstance(array, ChunkedArray) else array
-        for k, (array, factor) in enumerate(zip(image.arrays, image.factors, strict=True))
-    )
+    arrays = cached_levels(image.arrays, image.factors, shared, is_computed=True)
     levels = tuple(
         lazy_array(array, (int(level.chunksize[0]), int(level.chunksize[1])))
         for array, level in zip(arrays, image.levels, strict=True)
