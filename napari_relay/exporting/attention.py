@@ -13,6 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from napari_relay.exporting.progress import ExportProgress
 from napari_relay.exporting.whole import whole_folder
 from napari_relay.geometry import Window, level_translate
 from napari_relay.inference import PredictionStore
@@ -28,18 +29,6 @@ _COARSEST = 1024
 _STRIP = 512
 _ATTRIBUTE = "napari_relay_attention"
 _COLORS = ("FFFFFF", "E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00", "CC79A7")
-
-
-@dataclass(frozen=True)
-class ExportProgress:
-    """How far a file is written."""
-
-    path: Path
-    """The file or folder."""
-    done: int
-    """Parts that are written; the file is there when it is all of them."""
-    total: int
-    """All parts."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_relay.exporting.attention import ExportProgress, export_attention
+from napari_relay.exporting.attention import export_attention
 from napari_relay.exporting.figure import export_figure
+from napari_relay.exporting.progress import ExportProgress
 from napari_relay.geometry import Window
 from napari_relay.inference.attention import Branch
 from napari_relay.inference.attention_choice import AttentionChoice
