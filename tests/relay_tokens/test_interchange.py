@@ -45,12 +45,7 @@ def of(model: RelaySegmenter) -> Checkpoint:
 
 def small(kind: str, options: dict) -> RelaySegmenter:
     """Of Swin a shifted block, a block that is not, and a downsampling: tracing takes seconds."""
-    model = tiny_model(kind, **options)
-    if kind == "vit":
-        return model
-    shallow = {**model.config.backbone_options, "depths": (2, 1)}
-    torch.manual_seed(0)
-    return RelaySegmenter(replace(model.config, backbone_options=shallow)).eval()
+    return tiny_model(kind, **options, depths=(2, 1) if kind == "swin" else None)
 
 
 def expected(model: RelaySegmenter, batch: int) -> list[np.ndarray]:
