@@ -77,8 +77,7 @@ class ObjectFinder:
         outlines: Outlines,
     ) -> None:
         self._options, self._outlines = options, outlines
-        self._wanted = np.zeros(256, bool)
-        self._wanted[list(options.labels(store.classes))] = True
+        self._wanted = options.label_flags(store.classes)
         self._height = store.shape[0]
         self._ground = Ground.of(image)
         self._describer = Describer(store, self._ground)
