@@ -38,7 +38,8 @@ def _between(
 ) -> tuple[Indices, Indices, NDArray[np.int64]]:
     """Points inside the sides along an axis: whose side, which place on it, ``(n, 2)`` where."""
     span = int(points[:, axis].max(initial=0)) + 1
-    known = np.unique(points[:, 1 - axis] * span + points[:, axis])
+    known = np.sort(points[:, 1 - axis] * span + points[:, axis])
+    known = known[np.diff(known, prepend=-1) > 0]
     sides = np.flatnonzero(points[:, 1 - axis] == ends[:, 1 - axis])
     line = points[sides, 1 - axis] * span
     start, stop = line + points[sides, axis], line + ends[sides, axis]
