@@ -69,7 +69,9 @@ def test_every_link_and_picture_leads_somewhere(site: Path, pages: dict[Path, Li
 
 
 def test_the_site_needs_nothing_from_elsewhere(pages: dict[Path, Links]) -> None:
-    loaded = re.compile(r"<(?:script|img)[^>]*src=\"https?:|<link[^>]*stylesheet[^>]*href=\"https?:")
+    loaded = re.compile(
+        r"<(?:script|img)[^>]*src=\"https?:|<link[^>]*stylesheet[^>]*href=\"https?:"
+    )
     assert not [page for page in pages if loaded.search(page.read_text(encoding="utf-8"))]
 
 
