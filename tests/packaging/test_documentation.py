@@ -118,9 +118,9 @@ def _packages() -> Iterator[str]:
     """Every package that says what is public."""
     yield from ("relay_tokens", "relay_tokens.interchange", "napari_relay.api")
     for found in pkgutil.walk_packages(napari_relay.__path__, "napari_relay."):
-        if found.ispkg and not found.name.startswith(WITHOUT_REFERENCE):
-            if getattr(importlib.import_module(found.name), "__all__", None):
-                yield found.name
+        is_library = found.ispkg and not found.name.startswith(WITHOUT_REFERENCE)
+        if is_library and getattr(importlib.import_module(found.name), "__all__", None):
+            yield found.name
 
 
 def _places(package: str, name: str) -> Iterator[str]:
