@@ -130,6 +130,8 @@ def test_a_package_tells_everything_and_is_kept(
             package.write(file, file.name)
     opened.model._ask_for_import()
     (dialog,) = opened.model.findChildren(ImportDialog)
+    dialog.weights.path.setText("relay.ckpt")
+    assert dialog.settings.isEnabled()
     dialog.weights.path.setText(str(tmp_path / "packed.bioimageio.zip"))
     assert not dialog.settings.isEnabled()
     assert not dialog.classes.isEnabled()
@@ -140,8 +142,6 @@ def test_a_package_tells_everything_and_is_kept(
     assert opened.model.choice.currentText() == "packed"
     folder = tmp_path / "home" / "data" / "models" / "packed"
     assert sorted(file.name for file in folder.iterdir()) == ["config.json", "model.safetensors"]
-    dialog.weights.path.setText("relay.ckpt")
-    assert dialog.settings.isEnabled()
 
 
 def test_what_is_wrong_is_said_in_the_dialog_which_stays(
