@@ -11,9 +11,12 @@ from napari.utils import progress
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 
+from napari_relay.exporting.rasters.description import RasterDescription
+from napari_relay.exporting.rasters.reading import describe_raster
 from napari_relay.images import PyramidImage, open_image
 from napari_relay.samples import sample_landscape, sample_slide, sample_terrain
 from napari_relay.widgets.image_layer import image_layer_data, in_viewer
+from napari_relay.widgets.layer_files.rasters import raster_layers, write_labels, write_score
 from napari_relay.widgets.panel import RelayPanel as RelayWidget
 from relay_tokens import UserError
 
@@ -24,6 +27,7 @@ __all__ = [
     "open_terrain_sample",
     "read_image",
     "write_mask",
+    "write_score_layer",
 ]
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -39,10 +43,13 @@ def read_image(
 def read_layers(path: str) -> list[LayerData] | list[tuple[None]]:
     """Open an image and describe its layer, with progress where levels are built.
 
+    A class mask of ours becomes labels with names and colours, a score an image.
+
     A file that cannot be opened is told in one sentence, and adds no layer.
     """
     try:
-        return [_layer(path)]
+        description = describe_raster(Path(path))
+        return [_layer(path)] if description is None else _own_layers(Path(path), description)
     except UserError as error:
         show_error(str(error))
         return [(None,)]  # npe2: read, and nothing to show
@@ -54,6 +61,14 @@ def _layer(path: str) -> LayerData:
     wait = viewer is None or not _has_panel(viewer)
     data, arguments, kind = image_layer_data(_open(path, wait=wait))
     return data, in_viewer(arguments, viewer.layers if viewer is not None else ()), kind
+
+
+def _own_layers(path: Path, description: RasterDescription) -> list[LayerData]:
+    """Layers of a raster that napari-relay wrote: labels for classes, else scores."""
+    viewer = current_viewer()
+    shown = viewer.layers if viewer is not None else ()
+    layers = raster_layers(path, description)
+    return [(data, in_viewer(arguments, shown), kind) for data, arguments, kind in layers]
 
 
 def _has_panel(viewer: Viewer) -> bool:
@@ -87,8 +102,13 @@ def open_landscape_sample() -> list[LayerData]:
     return [_layer(str(sample_landscape()))]
 
 
-def write_mask(path: str, data: Any, _meta: dict[str, Any]) -> list[str]:
-    """Write a Labels layer as a class mask; values above 254 become 255 (no class)."""
-    from napari_relay.exporting import export_labels
+def write_mask(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer as a class mask, with the names of its classes and its place."""
+    write_labels(Path(path), data, meta)
+    return [path]
 
-    return [str(export_labels(data, Path(path)))]
+
+def write_score_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a layer of confidence, entropy or disagreement, with its place."""
+    write_score(Path(path), data, meta)
+    return [path]
