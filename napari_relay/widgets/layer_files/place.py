@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari import current_viewer
+from napari.layers import Layer
 
 from napari_relay.exporting.placement import Placement
 from napari_relay.images import PyramidImage
@@ -53,13 +54,24 @@ def place_of(meta: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> L
     kept = meta.get("metadata", {}).get(PLACE_KEY)
     if isinstance(kept, LayerPlace):
         return kept
+    base = _only_base()
+    if base is None or not _lies_on(meta, base.scale):
+        return None
+    image = pyramid_of(base)
+    assert image is not None
+    return LayerPlace.of(image) if shape in (None, image.shape) else None
+
+
+def only_image() -> PyramidImage | None:
+    """The image in the viewer, if there is one and no other."""
+    return pyramid_of(_only_base())
+
+
+def _only_base() -> Layer | None:
     viewer = current_viewer()
     layers = () if viewer is None else tuple(viewer.layers)
-    images = [(layer, image) for layer in layers if (image := pyramid_of(layer)) is not None]
-    if len(images) != 1 or not _lies_on(meta, images[0][0].scale):
-        return None
-    place = LayerPlace.of(images[0][1])
-    return place if shape in (None, place.shape) else None
+    bases = [layer for layer in layers if pyramid_of(layer) is not None]
+    return bases[0] if len(bases) == 1 else None
 
 
 def _lies_on(meta: Mapping[str, Any], scale: Any) -> bool:
