@@ -19,6 +19,7 @@ from napari_relay.widgets.layer_files.classes import classes_of
 from napari_relay.widgets.layer_files.found_shapes import FoundShapes, read_shapes, vector_layers
 from napari_relay.widgets.layer_files.outlines import corners_of, in_pixels
 from napari_relay.widgets.layer_files.place import PLACE_KEY, LayerPlace, only_image
+from napari_relay.widgets.layer_files.vectors import has_pyogrio
 from relay_tokens import PALETTE, UserError
 
 VECTOR_SUFFIXES = (".geojson", ".shp", ".gpkg")
@@ -34,7 +35,9 @@ LayerData = tuple[Any, dict[str, Any], str]
 def is_vector(path: Path) -> bool:
     """Whether a file holds shapes and not pixels."""
     suffix = path.suffix.lower()
-    return suffix in VECTOR_SUFFIXES and (suffix != ".gpkg" or bool(vector_layers(path)))
+    if suffix != ".gpkg":
+        return suffix in VECTOR_SUFFIXES
+    return has_pyogrio() and bool(vector_layers(path))
 
 
 def shapes_layers(path: Path) -> list[LayerData]:

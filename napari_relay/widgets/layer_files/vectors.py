@@ -24,6 +24,11 @@ CLASS, COLOR = "class", "color"
 """Columns that say what a shape is, and in which colour it is drawn."""
 
 
+def has_pyogrio() -> bool:
+    """Whether the library that knows vector files is installed."""
+    return importlib.util.find_spec("pyogrio") is not None
+
+
 def require_pyogrio(path: Path) -> None:
     """Refuse to go on without the library that knows vector files.
 
@@ -32,7 +37,7 @@ def require_pyogrio(path: Path) -> None:
     UserError
         When it is not installed.
     """
-    if importlib.util.find_spec("pyogrio") is None:
+    if not has_pyogrio():
         raise UserError(f'{path} needs pyogrio; run: pip install "napari-relay[geo]".')
 
 
