@@ -84,8 +84,8 @@ def test_geojson_is_in_longitude_and_latitude_and_opens_where_it_was(
     assert isinstance(again, Shapes)
     assert again.shape_type == ["polygon", "path"]
     square, path = (geometry_of(*one) for one in zip(again.data, again.shape_type, strict=True))
-    assert square.symmetric_difference(geometry_of(SQUARE, "polygon")).area < 0.01 * square.length
-    assert shapely.hausdorff_distance(path, geometry_of(PATH, "path")) < 0.1
+    assert square.symmetric_difference(geometry_of(SQUARE, "polygon")).area < 1e-3 * square.length
+    assert shapely.hausdorff_distance(path, geometry_of(PATH, "path")) < 1e-3
     np.testing.assert_allclose(again.scale, viewer.layers[0].scale)
     assert list(again.features["class"]) == ["mound", "moat"]
     np.testing.assert_allclose(again.edge_color[0][:3], np.array([0x11, 0x22, 0x33]) / 255)

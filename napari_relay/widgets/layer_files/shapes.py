@@ -152,4 +152,4 @@ def _known_colors() -> dict[str, str]:
 def _edge_width(shapes: list[shapely.Geometry]) -> float:
     """Thin as seen with all shapes in view."""
     x0, y0, x1, y1 = shapely.total_bounds(np.array(shapes, dtype=object))
-    return float(max(x1 - x0, y1 - y0, 1.0) / 500)
+    return float(max((x1 - x0) / 500, (y1 - y0) / 500, 1.0))

@@ -92,7 +92,7 @@ def _write(
             driver=driver,
             geometry_type=kinds.pop() if len(kinds) == 1 else "Unknown",
             crs=crs or _NO_CRS[driver],
-            layer_options={"RFC7946": "YES"} if geographic else {},
+            layer_options=_RFC7946 if geographic else {},
         )
 
 
@@ -107,6 +107,8 @@ def _as_os_error() -> Iterator[None]:
         raise OSError(str(error)) from error
 
 
+_RFC7946 = {"RFC7946": "YES", "COORDINATE_PRECISION": "9"}
+"""Seven decimals, GDAL's own choice, would be a centimetre."""
 _NO_CRS = {"GPKG": 'LOCAL_CS["pixels"]', "GeoJSON": None}
 """What a driver gets for coordinates that are pixels."""
 
