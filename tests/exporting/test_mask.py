@@ -133,7 +133,7 @@ def test_huge_labels_are_written_in_bounded_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mask.jpg", "mask", "mask.shp"])
 def test_other_suffixes_are_refused_by_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match=rf"{name} cannot be written .*\.tif, \.ome\.tif or \.png"):
+    with pytest.raises(UserError, match=rf"{name} cannot be written .*\.tif, \.ome\.tif, \.ome\.zarr or \.png"):
         export_labels(blobs(9, 9), tmp_path / name)
 
 
