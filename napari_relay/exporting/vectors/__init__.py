@@ -1,0 +1,20 @@
+"""Connected objects of a prediction as polygons."""
+
+from __future__ import annotations
+
+from napari_relay.exporting.vectors.export import export_objects
+from napari_relay.exporting.vectors.finding import iter_objects
+from napari_relay.exporting.vectors.options import Dialect, ObjectOptions, ObjectType
+from napari_relay.exporting.vectors.predicted_object import PredictedObject
+from napari_relay.exporting.vectors.within import geometry_in_pixels, outlines_in_pixels
+
+__all__ = [
+    "Dialect",
+    "ObjectOptions",
+    "ObjectType",
+    "PredictedObject",
+    "export_objects",
+    "geometry_in_pixels",
+    "iter_objects",
+    "outlines_in_pixels",
+]
