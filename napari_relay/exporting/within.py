@@ -1,8 +1,6 @@
-"""Areas of an image outside of which nothing is exported."""
+"""Which pixels of an image lie inside areas that a person drew."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import shapely
@@ -10,52 +8,35 @@ from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
 from napari_relay.geometry import Window
-from relay_tokens import UserError
+
+_MIDDLE = 0.5
 
 
 class Within:
-    """The union of polygons; a pixel is inside where its centre is.
+    """The inside of polygons; a pixel is inside where its middle is.
 
     Parameters
     ----------
-    outlines
-        ``(n, 2)`` each, level-0 ``(row, col)`` with pixel centres at integers. What an
-        outline that crosses itself encloses counts as inside.
-
-    Raises
-    ------
-    UserError
-        When nothing is enclosed.
+    geometry
+        Polygons in level-0 pixel corners ``(x, y)``.
     """
 
-    def __init__(self, outlines: Sequence[NDArray[np.float64]]) -> None:
-        shapes = [_polygon(outline) for outline in outlines]
-        self.geometry: shapely.Geometry = shapely.union_all(shapes)
-        """Their union, ``x`` being the column and ``y`` the row."""
-        if not shapes or not self.geometry.area:
-            raise UserError(
-                "The areas enclose nothing; draw an area, or choose a file of polygons."
-            )
-        shapely.prepare(self.geometry)
+    def __init__(self, geometry: shapely.Geometry) -> None:
+        self.geometry = geometry
+        shapely.prepare(geometry)
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """``(height, width)``: which pixels of a window lie inside."""
         shape = window.height, window.width
-        box = shapely.box(window.x0 - 0.5, window.y0 - 0.5, window.x1 - 0.5, window.y1 - 0.5)
+        box = shapely.box(window.x0, window.y0, window.x1, window.y1)
         if self.geometry.contains(box):
             return np.ones(shape, np.bool_)
         inside = np.zeros(shape, np.bool_)
         if self.geometry.intersects(box):
-            # cut to the window: an outline as large as a survey is drawn nowhere else
+            # cut to the window: nothing else of an outline as large as a survey is drawn
             for part in _polygons(self.geometry.intersection(box)):
                 _draw(inside, part, window)
         return inside
-
-
-def _polygon(outline: NDArray[np.float64]) -> shapely.Geometry:
-    if len(outline) < 3:
-        return shapely.Polygon()
-    return shapely.make_valid(shapely.Polygon(np.asarray(outline, float)[:, ::-1]))
 
 
 def _polygons(geometry: shapely.Geometry) -> list[shapely.Geometry]:
@@ -65,8 +46,13 @@ def _polygons(geometry: shapely.Geometry) -> list[shapely.Geometry]:
 
 def _draw(inside: NDArray[np.bool_], part: shapely.Geometry, window: Window) -> None:
     """Add the pixels of a polygon, without its holes."""
-    origin = (window.y0, window.x0)
-    drawn = polygon2mask(inside.shape, shapely.get_coordinates(part.exterior)[:, ::-1] - origin)
+    drawn = polygon2mask(inside.shape, _corners(part.exterior, window))
     for hole in part.interiors:
-        drawn &= ~polygon2mask(inside.shape, shapely.get_coordinates(hole)[:, ::-1] - origin)
+        drawn &= ~polygon2mask(inside.shape, _corners(hole, window))
     inside |= drawn
+
+
+def _corners(ring: shapely.Geometry, window: Window) -> NDArray[np.float64]:
+    """``(n, 2)`` row and column in the window, pixel middles at integers."""
+    corners: NDArray[np.float64] = shapely.get_coordinates(ring)[:, ::-1] - _MIDDLE
+    return corners - (window.y0, window.x0)
