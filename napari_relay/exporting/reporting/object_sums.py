@@ -67,7 +67,11 @@ def object_table(found: Sequence[ClassObjects], classes: ClassSchema, unit: Area
         sizes = (np.median(one.areas), one.areas.min(), one.areas.max())
         shown = [figures(float(size) / unit.size) if len(one.areas) else NONE for size in sizes]
         rows.append((classes.names[one.label], figures(len(one.areas)), *shown))
-    headings = ("class", "objects", *(f"{w} ({unit.name})" for w in ("median", "smallest", "largest")))
+    headings = (
+        "class",
+        "objects",
+        *(f"{w} ({unit.name})" for w in ("median", "smallest", "largest")),
+    )
     return Table(headings, tuple(rows), tuple(classes.colors[one.label] for one in found))
 
 

@@ -84,7 +84,8 @@ def test_a_minor_pattern_is_said_in_words():
 
 
 @pytest.mark.parametrize(
-    ("pair", "group"), [((2, 3), 1), ((3, 3), 1), ((3, 4), 2), ((4, 3), 3), ((4, 4), 4), ((5, 5), 5)]
+    ("pair", "group"),
+    [((2, 3), 1), ((3, 3), 1), ((3, 4), 2), ((4, 3), 3), ((4, 4), 4), ((5, 5), 5)],
 )
 def test_the_grade_group_tells_seven_by_its_order(pair, group):
     assert grade_group(*pair) == group
