@@ -109,9 +109,7 @@ def test_an_image_that_was_replaced_is_done_anew(run, photos, tiny_model, tmp_pa
     assert tifffile.imread(out / "one" / "one-classes.tif").shape == (150, 170)
 
 
-def test_another_model_or_other_filters_do_not_mix_in_one_folder(
-    run, photos, tiny_model, tmp_path
-):
+def test_another_model_or_other_filters_do_not_mix_in_one_folder(run, photos, tiny_model, tmp_path):
     out = tmp_path / "out"
     run("batch", photos, "-m", tiny_model, "-e", "cog", "-o", out)
     settings = json.loads((out / "batch.json").read_text())
