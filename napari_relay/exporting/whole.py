@@ -11,6 +11,9 @@ from uuid import uuid4
 
 from relay_tokens import UserError
 
+SIBLINGS = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".qpj", ".sbn", ".sbx", ".fix")
+"""Suffixes of the files of a Shapefile, indices that other programs add among them."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -29,6 +32,31 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         if scratch.exists():
             scratch.unlink()
+
+
+@contextmanager
+def whole_files(path: Path) -> Iterator[Path]:
+    """As :func:`whole_file`, of a file with siblings of the same stem (Shapefile).
+
+    What is at ``path`` and beside it with another suffix of :data:`SIBLINGS` is
+    replaced once all new files are there.
+
+    Raises
+    ------
+    UserError
+        When they cannot be written; what was there is still there.
+    """
+    scratch = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        with _writable(path):
+            scratch.mkdir()
+            yield scratch / path.name
+            for suffix in SIBLINGS:
+                path.with_suffix(suffix).unlink(missing_ok=True)
+            for part in scratch.iterdir():
+                part.replace(path.with_name(part.name))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

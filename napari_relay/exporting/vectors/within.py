@@ -8,6 +8,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from napari_relay.geometry import Window
+from napari_relay.images.grid import require_rasterio
 from napari_relay.images.pyramid import PyramidImage
 
 
@@ -35,3 +37,33 @@ def geometry_in_pixels(geometry: shapely.Geometry, image: PyramidImage) -> shape
     a, b, c, d, e, f = image.affine
     inverse = np.linalg.inv([[a, b], [d, e]])
     return shapely.transform(geometry, lambda xy: (xy - (c, f)) @ inverse.T)
+
+
+def draw_area(area: shapely.Geometry | None, window: Window) -> NDArray[np.uint8] | None:
+    """Which pixels of a window have their middle in an area.
+
+    Parameters
+    ----------
+    area
+        In level-0 pixel corners ``(x, y)``.
+    window
+        Which pixels.
+
+    Returns
+    -------
+    NDArray or None
+        ``(rows, cols)``: 1 inside, 0 outside; None for no area.
+    """
+    if area is None:
+        return None
+    near = shapely.intersection(area, shapely.box(window.x0, window.y0, window.x1, window.y1))
+    if not near.area:
+        return np.zeros(window[2:], np.uint8)
+    require_rasterio()
+    from rasterio import Affine
+    from rasterio.features import rasterize
+
+    drawn: NDArray[np.uint8] = rasterize(
+        [near], window[2:], transform=Affine.translation(window.x0, window.y0), dtype="uint8"
+    )
+    return drawn
