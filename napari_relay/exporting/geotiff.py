@@ -95,11 +95,12 @@ def _gdal_tags(crs: str) -> list[ExtraTag]:
         file.seek(0)
         with tifffile.TiffFile(file) as tiff:
             tags = tiff.pages.first.tags
-            found = [tags[code] for code in _GEO_KEYS if code in tags]
-    return [
-        (tag.code, int(tag.dtype), len(tag.value) + (tag.dtype == _ASCII), tag.value, True)
-        for tag in found
-    ]
+            return [_copied(tags[code]) for code in _GEO_KEYS if code in tags]
+
+
+def _copied(tag: tifffile.TiffTag) -> ExtraTag:
+    value = tag.value
+    return (tag.code, int(tag.dtype), len(value) + (tag.dtype == _ASCII), value, True)
 
 
 def _epsg_tag(code: int, is_geographic: bool) -> ExtraTag:

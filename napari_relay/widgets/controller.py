@@ -10,7 +10,7 @@ from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
 
-from napari_relay.exporting import export_mask
+from napari_relay.exporting import export_raster
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
 from napari_relay.inference import Area, PredictionReport, TileResult
@@ -298,7 +298,8 @@ class RelayController(QObject):
         store, image = session.store, session.image
 
         def write() -> Iterator[object]:
-            yield Saved(export_mask(store, image, path))
+            yield from export_raster(store, image, path)
+            yield Saved(path)
 
         self.exports.start(EXPORTING, write)
 

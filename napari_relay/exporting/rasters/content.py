@@ -21,14 +21,12 @@ from relay_tokens import IGNORE_INDEX, ClassSchema, UserError
 
 @dataclass(frozen=True)
 class RasterContent:
-    """Pixels, what they mean, and where they lie."""
+    """Pixels, and what they mean."""
 
     levels: tuple[RasterLevel, ...]
     """Full resolution first, each with every second pixel of the one before."""
     description: RasterDescription
-    """What the pixels mean."""
-    placement: Placement
-    """Where the raster lies."""
+    """What the pixels mean, and where they lie."""
     name: str
     """Of the image that it was made from."""
     origin: tuple[int, int] = (0, 0)
@@ -38,6 +36,11 @@ class RasterContent:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of full resolution."""
         return self.levels[0].shape
+
+    @property
+    def placement(self) -> Placement:
+        """Where the raster lies."""
+        return self.description.placement
 
     def tile(self, level: int, row: int, col: int, side: int) -> NDArray[np.uint8]:
         """A tile of a level, ``(band, side, side)``, filled up with the value for no data.
@@ -75,8 +78,9 @@ def store_content(
     names = store.classes.names if options.quantity == "probabilities" else (options.quantity,)
     return RasterContent(
         halved_levels(_arrays(store, options.quantity), window),
-        RasterDescription(options.quantity, tuple(names), store.classes, image.crs),
-        Placement.of(image).within(window),
+        RasterDescription(
+            options.quantity, tuple(names), store.classes, Placement.of(image).within(window)
+        ),
         image.source.name,
         (window.y0, window.x0),
     )
@@ -100,8 +104,7 @@ def labels_content(
     """
     return RasterContent(
         halved_levels(labels, Window(0, 0, *shape)),
-        RasterDescription("classes", ("classes",), classes, placement.crs),
-        placement,
+        RasterDescription("classes", ("classes",), classes, placement),
         name,
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast, get_args
 
+from napari_relay.exporting.geotiff import Affine
+from napari_relay.exporting.placement import Placement
 from napari_relay.exporting.rasters.options import Quantity
 from relay_tokens import ClassSchema, SegmentationClass, UserError
 
@@ -23,8 +25,8 @@ class RasterDescription:
     """Name of each band."""
     classes: ClassSchema | None
     """Names and colours of the classes; None: not known."""
-    crs: str | None
-    """Coordinate reference system, also where a format has no room for it."""
+    placement: Placement
+    """Where the raster lies, also where a format has no room for it."""
 
     @property
     def is_mask(self) -> bool:
@@ -53,7 +55,7 @@ class RasterDescription:
             ],
             "nodata": self.nodata,
             "scale": self.scale,
-            "crs": self.crs,
+            **asdict(self.placement),
         }
 
     @classmethod
@@ -74,6 +76,16 @@ class RasterDescription:
             members = [SegmentationClass(c["name"], c["color"]) for c in values["classes"]]
             classes = ClassSchema(tuple(members)) if members else None
             bands = tuple(str(name) for name in values["bands"])
-            return cls(cast(Quantity, values["quantity"]), bands, classes, values["crs"])
-        except (KeyError, TypeError, UserError):
+            return cls(cast(Quantity, values["quantity"]), bands, classes, _placement(values))
+        except (KeyError, TypeError, ValueError, UserError):
             return None
+
+
+def _placement(values: Mapping[str, Any]) -> Placement:
+    size, affine, unit, crs = (values[name] for name in ("pixel_size", "affine", "unit", "crs"))
+    return Placement(
+        (float(size[0]), float(size[1])) if size else None,
+        str(unit) if unit else None,
+        str(crs) if crs else None,
+        cast(Affine, tuple(float(value) for value in affine)) if affine else None,
+    )

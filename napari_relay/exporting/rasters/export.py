@@ -111,7 +111,8 @@ def export_labels(
     levels = list(labels) if isinstance(labels, Sequence) else [labels]
     rows, cols = shape or levels[0].shape
     path = Path(path)
-    content = labels_content(levels, (rows, cols), classes, placement or Placement(), path.stem)
+    name = path.stem.removesuffix(".ome")
+    content = labels_content(levels, (rows, cols), classes, placement or Placement(), name)
     return completed(_export(content, path))
 
 
