@@ -41,7 +41,6 @@ from napari_relay.exporting.reporting.tables import (
 )
 from napari_relay.exporting.vectors import ObjectOptions, iter_objects
 from napari_relay.exporting.whole import whole_file, whole_folder
-from napari_relay.exporting.within import Within
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.store import PredictionStore
 from relay_tokens import Checkpoint, ClassSchema
@@ -166,8 +165,7 @@ def _counted(
     store: PredictionStore, image: PyramidImage, path: Path, folder: Path, options: ReportOptions
 ) -> Generator[ExportProgress, None, _Found]:
     """Count pixels, then objects, which are written one by one."""
-    area = options.objects.within
-    counting = sum_prediction(store, None if area is None else Within(area))
+    counting = sum_prediction(store, options.objects.within)
     while True:
         try:
             done, regions = next(counting)

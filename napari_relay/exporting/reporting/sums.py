@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from napari_relay.exporting.within import Within
+from napari_relay.exporting.vectors import draw_area
+from napari_relay.geometry import Window
 from napari_relay.inference.regions import TileRegion, split_grid
 from napari_relay.inference.selection import TileMap, area_of
 from napari_relay.inference.store import PredictionStore
@@ -74,7 +76,7 @@ def mean_confidence(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def sum_prediction(
-    store: PredictionStore, within: Within | None = None
+    store: PredictionStore, within: shapely.Geometry | None = None
 ) -> Generator[tuple[int, int], None, PredictionSums]:
     """Count every finished pixel once, region by region, in bounded memory.
 
@@ -83,7 +85,8 @@ def sum_prediction(
     store
         What is counted.
     within
-        Areas outside of which nothing counts; None: everywhere.
+        Polygons in level-0 pixel corners ``(x, y)``: what counts are pixels whose middle is
+        inside; None: everywhere.
 
     Yields
     ------
@@ -96,7 +99,7 @@ def sum_prediction(
     regions = split_grid(grid)
     for number, region in enumerate(regions, 1):
         window = region.window(grid)
-        inside = None if within is None else within.mask(window)
+        inside = _inside(within, window)
         asked += window.area if inside is None else int(inside.sum())
         here = _part(finished, region)
         if here.any() and (inside is None or inside.any()):
@@ -110,6 +113,11 @@ def sum_prediction(
         area_of(grid, store.skipped & ~finished),
         grid.height * grid.width,
     )
+
+
+def _inside(within: shapely.Geometry | None, window: Window) -> NDArray[np.bool_] | None:
+    drawn = draw_area(within, window)
+    return None if drawn is None else drawn.astype(np.bool_)
 
 
 def _joint_counts(

@@ -9,13 +9,12 @@ import pytest
 import shapely
 
 from napari_relay.exporting.reporting.sums import PredictionSums, sum_prediction
-from napari_relay.exporting.within import Within
 from napari_relay.geometry import Window
 from napari_relay.inference.report import WithReport
 from tests.exporting.reporting.predicted import CLASSES, labels_of, predict_blobs
 
 
-def counted(store, within: Within | None = None) -> PredictionSums:
+def counted(store, within: shapely.Geometry | None = None) -> PredictionSums:
     counting = WithReport(sum_prediction(store, within))
     list(counting)
     assert counting.report is not None
@@ -44,7 +43,7 @@ def test_tiles_that_are_not_finished_do_not_count(tmp_path: Path) -> None:
 def test_inside_an_area_only_its_pixels_count(tmp_path: Path) -> None:
     store, image = predict_blobs(tmp_path / "s")
     area = shapely.box(30, 20, 130, 90).difference(shapely.box(50, 40, 60, 50))
-    sums, labels = counted(store, Within(area)), labels_of(store, image)
+    sums, labels = counted(store, area), labels_of(store, image)
     inside = np.zeros(labels.shape, bool)
     inside[20:90, 30:130] = True
     inside[40:50, 50:60] = False
@@ -59,13 +58,3 @@ def test_a_class_that_does_not_occur_has_no_confidence() -> None:
     assert sums.confidence[0] == pytest.approx(0.2)
     assert np.isnan(sums.confidence[1])
     assert sums.mean_confidence == pytest.approx(0.2)
-
-
-@pytest.mark.parametrize("origin", [(0, 0), (37, 53)])
-def test_the_inside_of_an_area_is_the_same_through_any_window(origin: tuple[int, int]) -> None:
-    triangle = Within(shapely.Polygon([(3.2, 1.7), (171.4, 40.3), (60.6, 160.9)]))
-    whole = triangle.mask(Window(0, 0, 200, 200))
-    assert whole.sum() == pytest.approx(triangle.geometry.area, rel=0.01)
-    y, x = origin
-    part = triangle.mask(Window(y, x, 64, 81))
-    np.testing.assert_array_equal(part, whole[y : y + 64, x : x + 81])
