@@ -12,7 +12,7 @@ from rich.text import Text
 
 from napari_relay.cli.batch_record import ImageRecord
 from napari_relay.cli.batch_run import BatchResult
-from napari_relay.exporting.reporting.area_table import AreaUnit, figures
+from napari_relay.exporting.reporting.area_table import UNITS, figures, fitting_unit
 from napari_relay.exporting.whole import whole_file
 from relay_tokens import ClassSchema
 
@@ -27,11 +27,7 @@ _FIXED = (
     "predicted_percent",
     "area_unit",
 )
-_UNITS = {
-    "m2": (AreaUnit("m²", "m2", 1.0), AreaUnit("ha", "ha", 1e4), AreaUnit("km²", "km2", 1e6)),
-    "um2": (AreaUnit("µm²", "um2", 1.0), AreaUnit("mm²", "mm2", 1e6)),
-    "px": (AreaUnit("px", "px", 1.0),),
-}
+_UNITS = {units[0].column: units for units in UNITS.values()}
 
 
 def write_summary(path: Path, results: Sequence[BatchResult], classes: ClassSchema) -> None:
@@ -85,7 +81,6 @@ def _areas(records: Sequence[ImageRecord | None], names: Sequence[str]) -> list[
     shown = []
     for name in names:
         area = sum(record.pixels.get(name, 0) * record.pixel_area for record in known)
-        fitting = [unit for unit in _UNITS[known[0].unit] if area >= unit.size]
-        unit = fitting[-1] if fitting else _UNITS[known[0].unit][0]
+        unit = fitting_unit(_UNITS.get(known[0].unit, ()), area)
         shown.append(f"{figures(area / unit.size)} {unit.name}")
     return shown

@@ -18,18 +18,21 @@ class AreaUnit:
     """As the heading of a column has it, e.g. ``"ha"`` or ``"um2"``."""
     size: float
     """How many square units of the image it is, e.g. 10 000 m²."""
+    least: float = 1.0
+    """From how much of it on a person reads it with ease."""
 
 
 PIXELS = AreaUnit("px", "px", 1.0)
-_OF_UNIT = {
+UNITS: dict[str, tuple[AreaUnit, ...]] = {
     "m": (AreaUnit("m²", "m2", 1.0), AreaUnit("ha", "ha", 1e4), AreaUnit("km²", "km2", 1e6)),
-    "um": (AreaUnit("µm²", "um2", 1.0), AreaUnit("mm²", "mm2", 1e6)),
+    "um": (AreaUnit("µm²", "um2", 1.0), AreaUnit("mm²", "mm2", 1e6, 0.01)),
 }
+"""Units of area by the unit of an image, smallest first."""
 
 
 def area_units(image: PyramidImage) -> tuple[AreaUnit, ...]:
     """Units in which areas on an image are counted, smallest first; none without a length."""
-    return () if image.pixel_size is None else _OF_UNIT.get(image.unit or "", ())
+    return () if image.pixel_size is None else UNITS.get(image.unit or "", ())
 
 
 def pixel_area(image: PyramidImage) -> float:
@@ -39,10 +42,15 @@ def pixel_area(image: PyramidImage) -> float:
     return image.pixel_size[0] * image.pixel_size[1]
 
 
-def shown_unit(image: PyramidImage, largest: float) -> AreaUnit:
-    """The unit in which a table of areas is best read: the largest has one at least."""
-    fitting = [unit for unit in area_units(image) if largest >= unit.size]
-    return fitting[-1] if fitting else next(iter(area_units(image)), PIXELS)
+def shown_unit(image: PyramidImage, area: float) -> AreaUnit:
+    """The unit in which an area, in square units of the image, is best read."""
+    return fitting_unit(area_units(image), area)
+
+
+def fitting_unit(units: Sequence[AreaUnit], area: float) -> AreaUnit:
+    """The largest of some units, smallest first, in which an area is easily read."""
+    fitting = [unit for unit in units if area >= unit.size * unit.least]
+    return fitting[-1] if fitting else next(iter(units), PIXELS)
 
 
 def figures(value: float) -> str:

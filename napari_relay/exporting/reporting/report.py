@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import shapely
+
 from napari_relay.annotation import CorrectionStore
 from napari_relay.exporting.progress import ExportProgress
-from napari_relay.exporting.reporting.area_table import PIXELS, AreaUnit, shown_unit
+from napari_relay.exporting.reporting.area_table import PIXELS, UNITS, fitting_unit
 from napari_relay.exporting.reporting.facts import Fact, facts, incomplete_sentence
 from napari_relay.exporting.reporting.gleason import NOT_FOR_DIAGNOSIS
 from napari_relay.exporting.reporting.object_sums import (
@@ -51,7 +54,7 @@ AREAS, OBJECTS = "areas.csv", "objects.csv"
 CONFIDENCE_TEXT = (
     "How sure the model was where it chose each class. It says nothing of how often it was right."
 )
-SIZES_TEXT = "How many objects of each class have which area; both axes are logarithmic."
+SIZES_TEXT = "How many objects of each class have which area, four steps a power of ten."
 _COUNTED, _LISTED, _ALL = 45, 80, 100
 """Parts that are done once pixels are counted, objects are listed, and all is written."""
 
@@ -147,7 +150,7 @@ def _written(
     chosen = _chosen(options.objects, store.classes)
     write_areas(folder / AREAS, found.sums, store.classes, image, chosen)
     pictures: list[ReportPicture] = []
-    for picture in _pictures(store, image, folder, found, chosen):
+    for picture in _pictures(store, image, folder, found, chosen, options.objects.within):
         pictures.append(picture)
         yield ExportProgress(path, min(_LISTED + 3 * len(pictures), _ALL - 1), _ALL)
     content = _content(store, image, found, chosen, options)
@@ -192,15 +195,16 @@ def _pictures(
     folder: Path,
     found: _Found,
     chosen: tuple[int, ...],
+    within: shapely.Geometry | None,
 ) -> Iterator[ReportPicture]:
     classes = store.classes
-    yield from draw_maps(store, image, classes, folder)
+    yield from draw_maps(store, image, classes, folder, within)
     if found.sums.classed:
         drawn = draw_confidence(found.sums, classes, chosen)
         title = "Confidence class by class"
         yield save_plot(drawn, folder, title, CONFIDENCE_TEXT, "confidence-histogram")
     if found.objects.count:
-        unit = {"um": "µm²", "m": "m²"}.get(found.unit, "px")
+        unit = _square(found.unit)
         drawn = draw_sizes(found.objects.by_class, classes, unit)
         yield save_plot(drawn, folder, "Sizes of the objects", SIZES_TEXT, "sizes")
 
@@ -221,7 +225,7 @@ def _content(
         "facts": _facts(store, image, sums, options),
         "incomplete": incomplete_sentence(sums),
         "areas": area_table(sums, classes, image, chosen),
-        "objects": _object_table(found, image, store),
+        "objects": _object_table(found, store),
         "filters": _filter_sentence(options.objects, found.unit),
         "gleason": gleason,
         "patterns": None if gleason is None else pattern_table(sums, classes),
@@ -239,29 +243,29 @@ def _facts(
     return facts(store, image, sums, options.objects.within is not None)
 
 
-def _object_table(found: _Found, image: PyramidImage, store: PredictionStore) -> Table | None:
+def _object_table(found: _Found, store: PredictionStore) -> Table | None:
     by_class = found.objects.by_class
     if not by_class:
         return None
     # Objects of an image in degrees are in metres all the same.
-    largest = max(float(one.areas.max()) for one in by_class)
-    unit = PIXELS if found.unit == "px" else _area_unit(image, found.unit, largest)
-    return object_table(by_class, store.classes, unit)
-
-
-def _area_unit(image: PyramidImage, unit: str, largest: float) -> AreaUnit:
-    return AreaUnit("m²", "m2", 1.0) if image.unit != unit else shown_unit(image, largest)
+    middle = max(float(np.median(one.areas)) for one in by_class)
+    return object_table(by_class, store.classes, fitting_unit(UNITS.get(found.unit, ()), middle))
 
 
 def _filter_sentence(options: ObjectOptions, unit: str) -> str:
     """Which objects were left out; empty: none."""
-    shown = {"um": "µm²", "m": "m²"}.get(unit, "px")
+    shown = _square(unit)
     parts = []
     if options.minimum_area:
         parts.append(f"smaller than {options.minimum_area:g} {shown}")
     if options.minimum_confidence:
         parts.append(f"with a mean confidence under {options.minimum_confidence:g}")
     return f"Left out are objects {' and '.join(parts)}." if parts else ""
+
+
+def _square(unit: str) -> str:
+    """Name of the square of a unit of length."""
+    return next(iter(UNITS.get(unit, (PIXELS,)))).name
 
 
 def _corrections(corrections: CorrectionStore | None, image: PyramidImage) -> Table | None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from napari_relay.annotation import CorrectionStore
 from napari_relay.annotation.values import value_names
@@ -45,7 +46,7 @@ def area_table(
     """Area, share and confidence of each chosen class, to read."""
     size = pixel_area(image)
     areas = [int(sums.pixels[label]) * size for label in chosen]
-    unit = shown_unit(image, max(areas, default=0.0))
+    unit = shown_unit(image, median([area for area in areas if area] or [0.0]))
     in_pixels = () if unit is PIXELS else ("pixels",)
     rows = []
     for label, area in zip(chosen, areas, strict=True):
