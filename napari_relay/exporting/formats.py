@@ -155,7 +155,7 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat("shp", "Shapefile", "objects", ".shp", "polygons for older GIS", _objects(None)),
     ExportFormat(
-        "qupath", "QuPath GeoJSON", "objects", ".qupath.geojson",
+        "qupath", "QuPath", "objects", ".qupath.geojson",
         "annotations for QuPath, in pixels", _objects("qupath"),
     ),
     ExportFormat(

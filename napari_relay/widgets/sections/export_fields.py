@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QSpinBox,
     QWidget,
 )
@@ -63,9 +64,10 @@ class ObjectFields(QWidget):
         row.setSpacing(5)
         row.addWidget(self.area, 1)
         row.addWidget(self.unit)
-        self._form.addRow("At least", row)
-        self._form.addRow("Confidence", self.confidence)
-        self._form.addRow("Simplify", self.tolerance)
+        self.labels = [QLabel(text) for text in ("At least", "Confidence", "Simplify")]
+        self._form.addRow(self.labels[0], row)
+        self._form.addRow(self.labels[1], self.confidence)
+        self._form.addRow(self.labels[2], self.tolerance)
 
     def fit(self, image: PyramidImage | None) -> None:
         """Offer the units of an image; what was chosen in others is forgotten."""
@@ -77,10 +79,8 @@ class ObjectFields(QWidget):
 
     def show_tolerance(self, shown: bool) -> None:
         """Whether outlines are written, whose steps may be smoothed."""
-        label = self._form.labelForField(self.tolerance)
-        for widget in (label, self.tolerance):
-            if widget is not None:
-                widget.setVisible(shown)
+        for widget in (self.labels[2], self.tolerance):
+            widget.setVisible(shown)
 
     def options(self, within: shapely.Geometry | None) -> ObjectOptions:
         """What the fields say.

@@ -10,7 +10,7 @@ import numpy as np
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QSignalBlocker, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QProgressBar, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QProgressBar, QWidget
 
 from napari_relay.exporting.formats import FORMATS, ExportFormat, ExportRequest, Kind
 from napari_relay.exporting.progress import ExportProgress
@@ -26,6 +26,8 @@ from napari_relay.widgets.sections.section import Section, add_field, button, no
 from napari_relay.widgets.timers import single_shot
 
 _FOLLOW_MS = 500
+_LINK = "#4c9be8"
+"""Readable on napari's light and dark themes alike."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,18 @@ class ExportSection(Section):
         self.add(self.status)
         self.bar.hide()
         self.cancel.hide()
-        self.status.hide()
+        self._say("")
+        self._align(form)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+
+    def _align(self, form: QFormLayout) -> None:
+        """Let all fields begin at one line."""
+        labels = [form.labelForField(field) for field in (self.what, self.format)]
+        labels += self.fields.labels
+        width = max(label.sizeHint().width() for label in labels if label is not None)
+        for label in labels:
+            if label is not None:
+                label.setMinimumWidth(width)
 
     def _follow(self) -> None:
         controller, exporter = self._controller, self._controller.exporter
@@ -220,7 +232,7 @@ class ExportSection(Section):
         self.bar.setVisible(running)
         self.bar.setRange(0, 0)
         if running:
-            self.status.hide()
+            self._say("")
 
     def _on_advanced(self, progress: ExportProgress) -> None:
         self.bar.setRange(0, progress.total)
@@ -228,17 +240,18 @@ class ExportSection(Section):
 
     def _on_ended(self, _name: str, complete: bool) -> None:
         self._on_running(False)
-        if not complete and self.status.isHidden():
+        if not complete:
             self._say("Nothing was saved.")
 
     def _on_saved(self, path: Path) -> None:
         folder = QUrl.fromLocalFile(str(path.absolute().parent)).toString()
         name = html.escape(path.name)
-        self._say(f'Saved {name} · <a href="{html.escape(folder)}">Open its folder</a>')
+        link = f'<a href="{html.escape(folder)}" style="color: {_LINK}">Open its folder</a>'
+        self._say(f"Saved {name} · {link}")
 
     def _say(self, words: str) -> None:
-        self.status.setText(words)
-        self.status.show()
+        # Its line is always there: what is said below the button would else be out of view.
+        self.status.setText(words or "\u00a0")
 
 
 def _has(session: Session, one: Exported) -> bool:
