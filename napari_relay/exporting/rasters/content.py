@@ -16,7 +16,7 @@ from napari_relay.exporting.rasters.options import Quantity, RasterOptions
 from napari_relay.geometry import Window
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.store import PredictionStore
-from relay_tokens import IGNORE_INDEX, ClassSchema, UserError
+from relay_tokens import IGNORE_INDEX, UserError
 
 
 @dataclass(frozen=True)
@@ -86,27 +86,22 @@ def store_content(
     )
 
 
-def labels_content(
-    labels: Sequence[PixelSource],
+def array_content(
+    levels: Sequence[PixelSource],
     shape: tuple[int, int],
-    classes: ClassSchema | None,
-    placement: Placement,
+    description: RasterDescription,
     name: str,
 ) -> RasterContent:
-    """What a mask of labels holds.
+    """What a raster of arrays holds.
 
     Parameters
     ----------
-    labels
+    levels
         Full resolution, and what there is of every second pixel, every fourth ...
     shape
         Rows and columns that are written; the arrays may be larger.
     """
-    return RasterContent(
-        halved_levels(labels, Window(0, 0, *shape)),
-        RasterDescription("classes", ("classes",), classes, placement),
-        name,
-    )
+    return RasterContent(halved_levels(levels, Window(0, 0, *shape)), description, name)
 
 
 def _arrays(store: PredictionStore, quantity: Quantity) -> Sequence[PixelSource]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from napari_relay.exporting.placement import Placement
 from napari_relay.exporting.progress import ExportProgress, completed
-from napari_relay.exporting.rasters.content import RasterContent, labels_content, store_content
+from napari_relay.exporting.rasters.content import RasterContent, array_content, store_content
+from napari_relay.exporting.rasters.description import RasterDescription
 from napari_relay.exporting.rasters.gdal_metadata import sidecar_of, write_sidecar
 from napari_relay.exporting.rasters.level import PixelSource
 from napari_relay.exporting.rasters.ome_zarr import write_ome_zarr
@@ -110,10 +111,31 @@ def export_labels(
     """
     levels = list(labels) if isinstance(labels, Sequence) else [labels]
     rows, cols = shape or levels[0].shape
+    described = RasterDescription("classes", ("classes",), classes, placement or Placement())
+    return completed(export_array(levels, path, described, (rows, cols)))
+
+
+def export_array(
+    levels: Sequence[PixelSource],
+    path: str | Path,
+    description: RasterDescription,
+    shape: tuple[int, int],
+) -> Iterator[ExportProgress]:
+    """Write arrays as one raster, as :func:`export_raster` does.
+
+    Parameters
+    ----------
+    levels
+        ``(rows, cols)``, or ``(band, rows, cols)``, of whole numbers from 0 to 255;
+        each with every second pixel of the one before.
+    description
+        What they mean, and where they lie.
+    shape
+        Rows and columns that are written, where the arrays are larger.
+    """
     path = Path(path)
     name = path.stem.removesuffix(".ome")
-    content = labels_content(levels, (rows, cols), classes, placement or Placement(), name)
-    return completed(_export(content, path))
+    return _export(array_content(levels, shape, description, name), path)
 
 
 def _export(content: RasterContent, path: Path) -> Iterator[ExportProgress]:

@@ -210,4 +210,5 @@ def _page(tiff: tifffile.TiffFile, number: int, levels: int, ome: bool) -> tifff
         return tiff.pages[number].aspage()
     band, level = divmod(number, levels)
     page = tiff.pages[band].aspage()
-    return page if level == 0 else page.pages[level - 1].aspage()
+    coarser = page.pages
+    return page if level == 0 or coarser is None else coarser[level - 1].aspage()
