@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from functools import partial
@@ -12,10 +11,13 @@ from napari_relay.exporting.progress import ExportProgress
 from napari_relay.exporting.vectors.finding import ALL, ObjectFinder
 from napari_relay.exporting.vectors.geojson import GeoJsonWriter
 from napari_relay.exporting.vectors.gis_file import FORMATS, SHAPEFILE, GisWriter
+from napari_relay.exporting.vectors.ground import Ground
 from napari_relay.exporting.vectors.options import Dialect, ObjectOptions
 from napari_relay.exporting.vectors.outlines import ExactOutlines, Outlines
+from napari_relay.exporting.vectors.packages import require
 from napari_relay.exporting.vectors.placing import in_degrees, in_world
 from napari_relay.exporting.vectors.qupath import qupath_properties
+from napari_relay.exporting.vectors.simplifying import SimplifiedOutlines
 from napari_relay.exporting.vectors.strips import read_strips, strip_count
 from napari_relay.exporting.vectors.table import columns_of
 from napari_relay.exporting.vectors.writer import ObjectWriter
@@ -31,7 +33,7 @@ _QUPATH = ".qupath"
 
 
 def export_objects(
-    store: PredictionStore, image: PyramidImage, path: Path, options: ObjectOptions = ALL
+    store: PredictionStore, image: PyramidImage, path: str | Path, options: ObjectOptions = ALL
 ) -> Iterator[ExportProgress]:
     """Write the objects of a prediction as polygons, strip by strip.
 
@@ -61,20 +63,23 @@ def export_objects(
     ------
     UserError
         When the file cannot be written, its suffix is none of :data:`SUFFIXES`, a class
-        is not the model's, or a package is missing; nothing is left behind then.
+        is not the model's, the image is not what was predicted or cannot be brought to
+        longitude and latitude, or a package is missing; nothing is left behind then.
     """
     path = Path(path)
     _check(path)
-    finder = ObjectFinder(store, image, options, _outlines(options))
+    finder = ObjectFinder(store, image, options, _outlines(store, image, options))
     total = strip_count(store)
-    with _whole(path) as scratch:
-        with closing(_writer(store, image, path, scratch, options)) as writer:
-            for done, strip in enumerate(read_strips(store), 1):
-                for found in finder.find(strip):
-                    writer.write(found)
-                if done < total:
-                    yield ExportProgress(path, done, total)
-            writer.finish()
+    with (
+        _whole(path) as scratch,
+        closing(_writer(store, image, path, scratch, options)) as writer,
+    ):
+        for done, strip in enumerate(read_strips(store), 1):
+            for found in finder.find(strip):
+                writer.write(found)
+            if done < total:
+                yield ExportProgress(path, done, total)
+        writer.finish()
     yield ExportProgress(path, total, total)
 
 
@@ -87,8 +92,11 @@ def dialect_of(path: Path, image: PyramidImage, options: ObjectOptions) -> Diale
     return "qupath" if image.affine is None and image.unit == "um" else "gis"
 
 
-def _outlines(options: ObjectOptions) -> Outlines:
-    return ExactOutlines()
+def _outlines(store: PredictionStore, image: PyramidImage, options: ObjectOptions) -> Outlines:
+    if not options.simplify:
+        return ExactOutlines()
+    wanted = options.label_flags(store.classes)
+    return SimplifiedOutlines(options.simplify, Ground.of(image), wanted)
 
 
 def _whole(path: Path) -> AbstractContextManager[Path]:
@@ -121,5 +129,5 @@ def _check(path: Path) -> None:
             f"{path} cannot be written as {suffix or 'a file without a suffix'}; choose a name "
             "that ends in .gpkg, .geojson or .shp."
         )
-    if suffix in FORMATS and importlib.util.find_spec("pyogrio") is None:
-        raise UserError(f'{path} needs pyogrio; run: pip install "napari-relay[geo]".')
+    if suffix in FORMATS:
+        require("pyogrio", str(path))

@@ -38,7 +38,7 @@ GEOPACKAGE = GisFormat("GPKG", False, {"GEOMETRY_NAME": "geom"})
 SHAPEFILE = GisFormat("ESRI Shapefile", True, {"ENCODING": "UTF-8"}, 2**31 - 1)
 FORMATS = {".gpkg": GEOPACKAGE, ".shp": SHAPEFILE}
 
-_HEADER, _RECORD, _PART, _POINT = 100, 56, 4, 16
+_HEADER, _RECORD, _PART, _POINT = 100, 52, 4, 16
 """Bytes of a Shapefile, of each of its polygons, of a ring and of a point."""
 
 

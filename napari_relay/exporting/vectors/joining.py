@@ -48,7 +48,7 @@ class Joined:
     @property
     def goes_on(self) -> Flags:
         """Which runs may be continued below."""
-        return (self.runs.rows == self.bottom) & (not self.is_last)
+        return np.asarray((self.runs.rows == self.bottom) & (not self.is_last))
 
     @cached_property
     def is_open(self) -> Flags:

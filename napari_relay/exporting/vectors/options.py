@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from relay_tokens import ClassSchema, UserError
 
@@ -51,8 +53,8 @@ class ObjectOptions:
                 f"minimum_confidence is {self.minimum_confidence:g}; choose a number from 0 to 1."
             )
 
-    def labels(self, schema: ClassSchema) -> tuple[int, ...]:
-        """Label values of the wanted classes.
+    def label_flags(self, schema: ClassSchema) -> NDArray[np.bool_]:
+        """Which label values are wanted, ``(256,)``.
 
         Raises
         ------
@@ -66,7 +68,9 @@ class ObjectOptions:
             kept = [_label(name, names, schema) for name in self.classes]
         if not kept:
             raise UserError(f"No class is left to export of {', '.join(schema.names)}; name one.")
-        return tuple(sorted(set(kept)))
+        flags = np.zeros(256, bool)
+        flags[kept] = True
+        return flags
 
 
 def _label(name: str, names: list[str], schema: ClassSchema) -> int:

@@ -20,7 +20,7 @@ Polygons = NDArray[np.object_]
 class Outlines(Protocol):
     """What makes the outlines of objects, strip after strip."""
 
-    def take(self, joined: Joined, strip: Strip, wanted: Flags) -> Polygons:
+    def take(self, joined: Joined, strip: Strip, wanted: Flags, /) -> Polygons:
         """Take note of a strip.
 
         Returns
@@ -33,7 +33,7 @@ class Outlines(Protocol):
 class NoOutlines:
     """None, where only the objects count."""
 
-    def take(self, joined: Joined, strip: Strip, wanted: Flags) -> Polygons:
+    def take(self, _joined: Joined, _strip: Strip, wanted: Flags, /) -> Polygons:
         """As many times None as objects are wanted."""
         return np.full(np.count_nonzero(wanted), None)
 
@@ -47,7 +47,7 @@ class ExactOutlines:
     def __init__(self) -> None:
         self._open = no_corners()
 
-    def take(self, joined: Joined, strip: Strip, wanted: Flags) -> Polygons:
+    def take(self, joined: Joined, _strip: Strip, wanted: Flags, /) -> Polygons:
         """See :class:`Outlines`."""
         corners = self._open.renumbered(joined.old).followed_by(find_corners(joined))
         still = corners.taken(joined.is_open[corners.objects])

@@ -42,8 +42,8 @@ class Runs:
 
     def taken(self, which: Flags | slice) -> Runs:
         """Some of them."""
-        parts = self.rows, self.starts, self.stops, self.labels
-        return Runs(self.width, *(part[which] for part in parts))
+        rows, starts, stops = (part[which] for part in (self.rows, self.starts, self.stops))
+        return Runs(self.width, rows, starts, stops, self.labels[which])
 
     def followed_by(self, other: Runs) -> Runs:
         """These, and those of later rows."""

@@ -42,7 +42,7 @@ class Sums:
 
     def gathered(self, objects: Indices, count: int) -> Sums:
         """Summed again, by new numbers of their objects."""
-        return Sums(*(np.bincount(objects, part, count) for part in self._parts))
+        return Sums(*(_gathered(objects, part, count) for part in self._parts))
 
     def plus(self, other: Sums) -> Sums:
         """Both, object by object."""
@@ -85,7 +85,7 @@ def sum_strip(joined: Joined, strip: Strip, ground: Ground, inside: Bytes | None
     parts += [n * ground.areas(y, x), _edges(runs, ground)]
     parts += [_total(values, runs, strip.y0) for values in (strip.confidence, strip.disagreement)]
     parts.append(_total(inside, runs, strip.y0))
-    sums = [np.bincount(objects, part, joined.count) for part in parts]
+    sums = [_gathered(objects, part, joined.count) for part in parts]
     sums[7] -= _shared_edges(joined, ground)
     return Sums(*sums)
 
@@ -103,8 +103,12 @@ def _shared_edges(joined: Joined, ground: Ground) -> Numbers:
     starts = np.maximum(runs.starts[pairs.upper], runs.starts[pairs.lower])
     stops = np.minimum(runs.stops[pairs.upper], runs.stops[pairs.lower])
     lengths = (stops - starts) * (across[pairs.upper] + across[pairs.lower])
-    shared: Numbers = np.bincount(joined.objects[pairs.lower], lengths, joined.count)
-    return shared
+    return _gathered(joined.objects[pairs.lower], lengths, joined.count)
+
+
+def _gathered(objects: Indices, values: Numbers, count: int) -> Numbers:
+    """Sum of the values of each object."""
+    return np.bincount(objects, values, count).astype(np.float64, copy=False)
 
 
 def _total(values: Bytes | None, runs: Runs, y0: int) -> Numbers:

@@ -45,7 +45,7 @@ def columns_of(store: PredictionStore) -> tuple[Column, ...]:
         Column("confidence", "confidence", float, lambda o: round(o.confidence, 4)),
         *((apart,) if store.disagreement is not None else ()),
         Column("elongation", "elongation", float, lambda o: round(o.elongation, 4)),
-        Column("model", "model", object, lambda o: model),
-        Column("model_version", "model_ver", object, lambda o: version),
+        Column("model", "model", object, lambda _: model),
+        Column("model_version", "model_ver", object, lambda _: version),
         Column("id", "id", object, lambda o: str(o.id)),
     )
