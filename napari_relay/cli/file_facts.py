@@ -133,6 +133,4 @@ def _layers(path: Path) -> Iterator[tuple[str, str]]:
             yield "columns", ", ".join(map(str, found["fields"])) or "none"
             yield "CRS", str(found["crs"] or "none")
     except (DataSourceError, DataLayerError) as error:
-        raise UserError(
-            f"{path} is no vector file that can be read; export it again."
-        ) from error
+        raise UserError(f"{path} is no vector file that can be read; export it again.") from error
