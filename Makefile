@@ -14,7 +14,7 @@ export QT_API
 export PYTEST_QT_API = $(QT_API)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pyqt6 check format zoo wheel clean
+.PHONY: help demo test test-pyqt6 check docs format zoo wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: $(INSTALLED)  ## lint, format, types, import directions, manifest
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/npe2 validate napari_relay/napari.yaml
+
+docs: $(INSTALLED)  ## build/site: the documentation with the reference; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(INSTALLED)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

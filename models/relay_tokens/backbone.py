@@ -69,7 +69,7 @@ class RelayBackbone(nn.Module):
         read in the global branch, so that none of it reaches the local one.
         """
         wide = None if self.global_embedding is None else self.global_embedding(global_)
-        relay = self.relay_tokens.expand(len(local), -1, -1)
+        relay = self.relay_tokens.expand(local.shape[0], -1, -1)
         start = Tokens(self.local_embedding(local), wide, relay, global_reading=global_reading)
         tokens = self.run(start, record)
         global_map = None if tokens.global_ is None else self.to_map(tokens.global_)

@@ -77,19 +77,14 @@ def save_checkpoint(
         When the folder cannot be written.
     """
     folder = Path(folder)
-    document = {
-        "format_version": FORMAT_VERSION,
-        "model": json.loads(model.config.to_json()),
-        "metadata": asdict(metadata),
-    }
-    Checkpoint(model, metadata)
+    described = describe_checkpoint(Checkpoint(model, metadata))
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             # save_file would make a file that only its owner may read.
             (Path(scratch) / WEIGHTS).write_bytes(save(state))
-            (Path(scratch) / CONFIG).write_text(json.dumps(document, indent=2) + "\n")
+            (Path(scratch) / CONFIG).write_text(described)
             names = [WEIGHTS, CONFIG]
             if base_tiles is not None and base_tiles.exists():
                 (Path(scratch) / BASE_TILES).write_bytes(base_tiles.read_bytes())
@@ -101,6 +96,16 @@ def save_checkpoint(
             f"The model cannot be written to {folder} ({error.strerror}); "
             "choose a folder that can be written, on a disk with room."
         ) from error
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> str:
+    """What ``config.json`` says of a model: JSON, everything but the weights."""
+    document = {
+        "format_version": FORMAT_VERSION,
+        "model": json.loads(checkpoint.model.config.to_json()),
+        "metadata": asdict(checkpoint.metadata),
+    }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:

@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args
 from relay_tokens.errors import UserError
 
 Exchange = Literal["sequential", "mean"]
+"""How relay tokens pass between the branches; see :attr:`RelayConfig.exchange`."""
 Mode = Literal["relay", "global", "fusion"]
+"""Where the local logits come from; see :attr:`RelayConfig.mode`."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from relay_tokens.errors import UserError
 from relay_tokens.schema import ClassSchema
 
 Normalization = Literal["fixed", "image", "local"]
+"""How a band becomes what a model sees; see :attr:`ModelMetadata.normalization`."""
 UNITS = ("um", "m", "degree")
 
 

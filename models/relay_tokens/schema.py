@@ -23,6 +23,7 @@ PALETTE = (
     "#56b4e9",
     "#f0e442",
 )
+"""Colours of classes, ``#rrggbb``, after Okabe and Ito (2008)."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class SwinRelayBackbone(RelayBackbone):
             relay = self.relay_downsamples[index - 1](tokens.relay)
         else:
             # No relay tokens still need the new width, to be joined to patches.
-            relay = tokens.relay.new_zeros(len(tokens.relay), 0, merge.out_dim)
+            relay = tokens.relay.new_zeros(tokens.relay.shape[0], 0, merge.out_dim)
         return replace(tokens, local=merge(tokens.local), global_=wide, relay=relay)
 
 

@@ -56,7 +56,7 @@ class AttentionWindows(NamedTuple):
         (rows, cols), (padded_rows, padded_cols) = self.grid, self.padded
         tokens = F.pad(tokens, (0, 0, 0, padded_cols - cols, 0, padded_rows - rows))
         windows: Tensor = window_partition(tokens, self.size)
-        return torch.unflatten(windows.flatten(1, 2), 0, (len(tokens), -1))
+        return torch.unflatten(windows.flatten(1, 2), 0, (tokens.shape[0], -1))
 
     def merge(self, windows: Tensor) -> Tensor:
         """Undo :meth:`split`."""

@@ -54,7 +54,7 @@ class PatchTokens(nn.Module):
         patches = self.patch_embed(image)
         if self.positions is not None:
             patches = patches + self.positions
-        prefix = self.prefix.expand(len(patches), -1, -1)
+        prefix = self.prefix.expand(patches.shape[0], -1, -1)
         tokens: Tensor = self.norm_pre(torch.cat([prefix, patches], dim=1))
         return tokens
 

@@ -19,6 +19,7 @@ from napari_relay.cli.finetuning import finetune
 from napari_relay.cli.group import RelayGroup
 from napari_relay.cli.image import info
 from napari_relay.cli.landscape import landscape
+from napari_relay.cli.model_export import export_model
 from napari_relay.cli.prediction import predict
 from napari_relay.cli.tissue import tissue
 from napari_relay.cli.training import train
@@ -38,6 +39,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     finetune: "finetune tissue-vit-tiny slide.svs corrected.tif --output my-tissue",
     evaluate: "evaluate tissue-vit-tiny folder:my-slides --output report",
     models: "models",
+    export_model: "export-model tissue-vit-tiny --output tissue.bioimageio.zip",
     landscape: "landscape land --size 4096 --seed 1",
     tissue: "tissue cores --cores 12 --seed 1",
     info: "info terrain.tif",

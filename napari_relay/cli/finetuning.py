@@ -132,33 +132,13 @@ def _check_output(output: Path) -> None:
 
 def _corrected(checkpoint: Checkpoint, path: Path, corrections: Path) -> CorrectedImage:
     """Open an image with what was painted over it."""
+    from napari_relay.annotation.correction_files import read_corrected
     from napari_relay.images.relief import matching_bands
     from napari_relay.inference import check_fit
-    from napari_relay.training import CorrectedImage
-    from napari_relay.training.mask_corrections import MaskCorrections
-    from relay_tokens import UserError
 
     image = matching_bands(open_with_bar(path), checkpoint.metadata.bands)
     check_fit(image, checkpoint.metadata)
-    if not corrections.exists():
-        raise UserError(f"There are no corrections {corrections}; name a folder or a mask file.")
-    if not corrections.is_dir():
-        return CorrectedImage(image, MaskCorrections(corrections, image, checkpoint.metadata))
-    from napari_relay.annotation import CorrectionStore
-
-    store = CorrectionStore.open(corrections, read_only=True)
-    if store.shape != image.shape:
-        raise UserError(
-            f"The corrections {corrections} are for {store.shape[0]} × {store.shape[1]} pixels, "
-            f"{path} has {image.shape[0]} × {image.shape[1]}; name those of this image."
-        )
-    if store.schema.names != checkpoint.metadata.classes.names:
-        raise UserError(
-            f"The corrections {corrections} are for the classes {', '.join(store.schema.names)}, "
-            f"the model for {', '.join(checkpoint.metadata.classes.names)}; "
-            "choose the model that was corrected."
-        )
-    return CorrectedImage(image, store)
+    return read_corrected(image, corrections, checkpoint.metadata)
 
 
 def _follow(run: Iterator[FinetuneProgress], checkpoint: Checkpoint) -> FinetuneResult | None:

@@ -1,8 +1,9 @@
-"""Checkpoints of the authors' code, kept as models of this package."""
+"""Models from elsewhere, kept as models of this package: the authors' and packages."""
 
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from relay_tokens import (
     RelaySegmenter,
     UserError,
     import_checkpoint,
+    load_checkpoint,
     save_checkpoint,
     zoo_names,
 )
+from relay_tokens.interchange import unpack_package
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,36 @@ def import_model(request: ImportRequest) -> Path:
     model = import_checkpoint(request.weights, request.settings)
     _check_counts(request, model)
     save_checkpoint(folder, model, _metadata(request))
+    return folder
+
+
+def import_package(package: Path) -> Path:
+    """Keep the model of a BioImage.IO package that was exported by this program.
+
+    Returns
+    -------
+    Path
+        The model's folder, named as the model is.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read, holds another kind of model, the name is taken, or
+        the disk is full; nothing is left then.
+    """
+    models = _models_folder()
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=models, prefix=".") as name:
+            scratch = Path(name) / "model"
+            scratch.mkdir()
+            unpack_package(package, scratch)
+            folder = _new_folder(load_checkpoint(scratch).metadata.name)
+            scratch.replace(folder)
+    except OSError as error:
+        raise UserError(
+            f"The model cannot be kept in {models} ({error.strerror or error}); make room there."
+        ) from error
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Bringing a checkpoint of the authors' code into the app."""
+"""Bringing a checkpoint of the authors' code, or a package, into the app."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from qtpy.QtWidgets import (
 )
 
 from napari_relay.images import PyramidImage
-from napari_relay.training.imported_model import ImportRequest, import_model
+from napari_relay.training.imported_model import ImportRequest, import_model, import_package
 from napari_relay.widgets.jobs import JobRunner
 from napari_relay.widgets.sections.section import button, note
 from relay_tokens import UserError
+from relay_tokens.interchange import is_package
 
 IMPORTING = "Importing the model"
-_WEIGHTS = "Checkpoints (*.safetensors *.ckpt *.pth);;All files (*)"
+_WEIGHTS = "Models (*.zip *.safetensors *.ckpt *.pth);;All files (*)"
 _SETTINGS = "Settings (*.yaml *.yml *.json);;All files (*)"
 _EXPLANATION = (
-    "Weights of the paper's own code, and the settings of their run (config.yaml). "
-    "What neither file tells is asked for here."
+    "A package that was exported here (.bioimageio.zip), which tells everything; or weights of the "
+    "paper's own code, and the settings of their run (config.yaml), with what neither file tells."
 )
 
 
@@ -46,7 +47,7 @@ class Imported:
 
 
 class ModelImporter(QObject):
-    """Imports checkpoints in a worker of its own."""
+    """Imports checkpoints and packages in a worker of its own."""
 
     ended = Signal(object)
     """An :class:`Imported`."""
@@ -56,14 +57,15 @@ class ModelImporter(QObject):
         self.jobs = JobRunner(self)
         self.jobs.advanced.connect(self.ended)
 
-    def start(self, request: ImportRequest) -> None:
-        """Import a checkpoint in the background."""
+    def start(self, request: ImportRequest | Path) -> None:
+        """Import a checkpoint, or the package at a path, in the background."""
         self.jobs.start(IMPORTING, lambda: _import(request))
 
 
-def _import(request: ImportRequest) -> Iterator[Imported]:
+def _import(request: ImportRequest | Path) -> Iterator[Imported]:
     try:
-        yield Imported(import_model(request))
+        is_path = isinstance(request, Path)
+        yield Imported(import_package(request) if is_path else import_model(request))
     except UserError as error:
         yield Imported(None, str(error))
 
@@ -76,7 +78,7 @@ class ImportDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self._importer = importer
-        self.setWindowTitle("Import the authors' weights")
+        self.setWindowTitle("Import a model")
         self.weights = _FileField("Weights", _WEIGHTS)
         self.settings = _FileField("Settings of the run", _SETTINGS)
         self.name = QLineEdit()
@@ -86,6 +88,7 @@ class ImportDialog(QDialog):
         self.std = QLineEdit()
         self.pixel_size = _PixelSize(image)
         self.message = note()
+        self._of_checkpoints: list[QWidget] = []
         self.buttons = QDialogButtonBox()
         self.ok = self.buttons.addButton(QDialogButtonBox.StandardButton.Ok)
         self.buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
@@ -93,22 +96,26 @@ class ImportDialog(QDialog):
         self.buttons.accepted.connect(self._start)
         self.buttons.rejected.connect(self.reject)
         self.weights.chosen.connect(self._suggest_name)
+        self.weights.path.textChanged.connect(self._ask_what_is_needed)
         importer.ended.connect(self._on_ended)
 
-    def request(self) -> ImportRequest:
-        """What the fields say.
+    def request(self) -> ImportRequest | Path:
+        """What the fields say; of a package, which tells all itself, its path.
 
         Raises
         ------
         UserError
             When a field is empty that is needed, or is no list of numbers.
         """
+        weights = Path(self.weights.path.text().strip())
+        if is_package(weights):
+            return weights
         for field, what in ((self.weights.path, "weights"), (self.settings.path, "settings")):
             if not field.text().strip():
                 raise UserError(f"Choose the file of the {what}.")
         size, unit = self.pixel_size.value()
         return ImportRequest(
-            Path(self.weights.path.text().strip()),
+            weights,
             Path(self.settings.path.text().strip()),
             self.name.text().strip(),
             _names(self.classes, "classes"),
@@ -137,6 +144,8 @@ class ImportDialog(QDialog):
             ("Pixel size", self.pixel_size),
         ):
             form.addRow(label, field)
+            if field is not self.weights:
+                self._of_checkpoints.append(field)
         column = QVBoxLayout(self)
         column.addWidget(note(_EXPLANATION))
         column.addLayout(form)
@@ -145,8 +154,12 @@ class ImportDialog(QDialog):
         self.resize(620, self.sizeHint().height())
 
     def _suggest_name(self, path: Path) -> None:
-        if not self.name.text():
+        if not self.name.text() and not is_package(path):
             self.name.setText(path.stem)
+
+    def _ask_what_is_needed(self, weights: str) -> None:
+        for field in self._of_checkpoints:
+            field.setEnabled(not is_package(weights.strip()))
 
     def _start(self) -> None:
         try:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from napari_relay import __version__
 from napari_relay.cli import cli
 
-COMMANDS = ("app", "demo", "predict", "train", "tune", "models", "info", "tissue")
+COMMANDS = ("app", "demo", "predict", "train", "tune", "models", "export-model", "info", "tissue")
 
 
 def help_of(*command: str) -> str:

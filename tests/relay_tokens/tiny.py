@@ -22,6 +22,7 @@ def tiny_model(
     context_factor: int | None = 4,
     num_relay_tokens: int = 4,
     in_channels: int = 3,
+    depths: tuple[int, ...] | None = None,
 ) -> RelaySegmenter:
     torch.manual_seed(0)
     backbone, options = BACKBONES[kind]
@@ -33,7 +34,7 @@ def tiny_model(
         context_factor=context_factor,
         num_relay_tokens=num_relay_tokens,
         exchange=exchange,
-        backbone_options=options,
+        backbone_options=options if depths is None else {**options, "depths": depths},
     )
     model = RelaySegmenter(config).eval()
     # Swin starts with its norms at zero, so that blocks do nothing: stir them.

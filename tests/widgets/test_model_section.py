@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from napari_relay.samples import sample_landscape, sample_slide
 from napari_relay.widgets.model_import import ImportDialog
 from napari_relay.widgets.panel import RelayPanel
 from napari_relay.widgets.sections.model_section import card_text, describe
-from relay_tokens import load_metadata, zoo_folder
+from relay_tokens import load_metadata, save_checkpoint, zoo_folder
 from tests.colors import untrained, write_picture
 from tests.relay_tokens.authors import vit_run
 
@@ -117,6 +118,30 @@ def test_the_authors_weights_are_imported_and_used(
     opened.model.choice.setCurrentIndex(opened.model.choice.findText("relay"))
     opened.model.choice.activated.emit(opened.model.choice.currentIndex())
     assert opened.controller.session.checkpoint.metadata.classes.names == ("a", "b", "c", "d")
+
+
+def test_a_package_tells_everything_and_is_kept(
+    opened: RelayPanel, tmp_path: Path, qtbot, wait_for: Wait
+) -> None:
+    kept = untrained("packed")
+    save_checkpoint(tmp_path / "packed", kept.model, kept.metadata)
+    with zipfile.ZipFile(tmp_path / "packed.bioimageio.zip", "w") as package:
+        for file in (tmp_path / "packed").iterdir():
+            package.write(file, file.name)
+    opened.model._ask_for_import()
+    (dialog,) = opened.model.findChildren(ImportDialog)
+    dialog.weights.path.setText(str(tmp_path / "packed.bioimageio.zip"))
+    assert not dialog.settings.isEnabled()
+    assert not dialog.classes.isEnabled()
+    closed: list[int] = []
+    dialog.finished.connect(closed.append)
+    press_ok(qtbot, dialog)
+    wait_for(lambda: bool(closed))
+    assert opened.model.choice.currentText() == "packed"
+    folder = tmp_path / "home" / "data" / "models" / "packed"
+    assert sorted(file.name for file in folder.iterdir()) == ["config.json", "model.safetensors"]
+    dialog.weights.path.setText("relay.ckpt")
+    assert dialog.settings.isEnabled()
 
 
 def test_what_is_wrong_is_said_in_the_dialog_which_stays(

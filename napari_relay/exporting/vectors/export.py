@@ -11,13 +11,11 @@ from napari_relay.exporting.progress import ExportProgress
 from napari_relay.exporting.vectors.finding import ALL, ObjectFinder
 from napari_relay.exporting.vectors.geojson import GeoJsonWriter
 from napari_relay.exporting.vectors.gis_file import FORMATS, SHAPEFILE, GisWriter
-from napari_relay.exporting.vectors.ground import Ground
 from napari_relay.exporting.vectors.options import Dialect, ObjectOptions
-from napari_relay.exporting.vectors.outlines import ExactOutlines, Outlines
 from napari_relay.exporting.vectors.packages import require
 from napari_relay.exporting.vectors.placing import in_degrees, in_world
+from napari_relay.exporting.vectors.polygons import outlines_of
 from napari_relay.exporting.vectors.qupath import qupath_properties
-from napari_relay.exporting.vectors.simplifying import SimplifiedOutlines
 from napari_relay.exporting.vectors.strips import read_strips, strip_count
 from napari_relay.exporting.vectors.table import columns_of
 from napari_relay.exporting.vectors.writer import ObjectWriter
@@ -68,7 +66,7 @@ def export_objects(
     """
     path = Path(path)
     _check(path)
-    finder = ObjectFinder(store, image, options, _outlines(store, image, options))
+    finder = ObjectFinder(store, image, options, outlines_of(store, image, options))
     total = strip_count(store)
     with (
         _whole(path) as scratch,
@@ -90,13 +88,6 @@ def dialect_of(path: Path, image: PyramidImage, options: ObjectOptions) -> Diale
     if path.stem.lower().endswith(_QUPATH):
         return "qupath"
     return "qupath" if image.affine is None and image.unit == "um" else "gis"
-
-
-def _outlines(store: PredictionStore, image: PyramidImage, options: ObjectOptions) -> Outlines:
-    if not options.simplify:
-        return ExactOutlines()
-    wanted = options.label_flags(store.classes)
-    return SimplifiedOutlines(options.simplify, Ground.of(image), wanted)
 
 
 def _whole(path: Path) -> AbstractContextManager[Path]:

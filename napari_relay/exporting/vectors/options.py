@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from relay_tokens import ClassSchema, UserError
 
 Dialect = Literal["gis", "qupath"]
+"""For whom GeoJSON is written; see :attr:`ObjectOptions.dialect`."""
 ObjectType = Literal["annotation", "detection"]
+"""What an object is in QuPath."""
 
 BACKGROUND = "background"
 """Name, in any case, of the class that is left out unless it is asked for."""

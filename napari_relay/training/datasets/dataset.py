@@ -11,6 +11,8 @@ from napari_relay.training.labels import LabelSource
 from relay_tokens import ClassSchema, UserError
 
 Split = Literal["train", "val", "test"]
+"""One part of a dataset; see :data:`SPLITS`."""
+"""Part of a dataset: learnt from, measured on while training, or only at the end."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 """What is learnt, what the best weights are chosen by, and what is reported."""
 RGB = ("red", "green", "blue")

@@ -48,7 +48,7 @@ class ModelSection(Section):
         self.add(self.card)
         self.add_row(
             button("Open model…", "Use a model you trained: name its folder", self._ask),
-            button("Import…", "Use weights of the paper's own code", self._ask_for_import),
+            button("Import…", "A model package, or the paper's own weights", self._ask_for_import),
             self.read_card,
         )
         controller.model_used.connect(self._on_used)
