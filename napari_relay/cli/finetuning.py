@@ -12,16 +12,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from napari_relay.cli.class_words import ClassWords, Column, Map, show_mapping
 from napari_relay.cli.interrupting import between_steps
 from napari_relay.cli.progress import StepBar, open_with_bar, step_bar
 
 if TYPE_CHECKING:
+    from napari_relay.images import PyramidImage
     from napari_relay.training import (
         CorrectedImage,
         FinetuneProgress,
         FinetuneResult,
         Scores,
     )
+    from napari_relay.training.imported import ImportedLabels
     from relay_tokens import Checkpoint
 
 # The same as napari_relay.training.finetune_options.Trains, whose import takes seconds (torch).
@@ -42,8 +45,9 @@ def finetune(
         Path,
         typer.Argument(
             metavar="CORRECTIONS",
-            help="What was painted over it: a folder of corrections of the app, or a mask on "
-            "the image's grid (class ids; 128 + id: not this class; 255: nothing was said).",
+            help="What was painted over it: a folder of corrections of the app, a mask of "
+            "classes (128 + number: not this class; 255: nothing was said), or polygons with "
+            "a class.",
             show_default=False,
         ),
     ],
@@ -60,6 +64,8 @@ def finetune(
             show_default=False,
         ),
     ] = None,
+    maps: Map = None,
+    column: Column = None,
     trains: Annotated[
         Trains,
         typer.Option(help="What changes; auto: as much as about 20 s on this machine allow."),
@@ -93,7 +99,8 @@ def finetune(
     share_interpreter()
     checkpoint = load_model(model)
     pairs = [(image, corrections), *(_parse_pair(text) for text in more or ())]
-    images = [_corrected(checkpoint, *pair) for pair in pairs]
+    said = ClassWords(tuple(maps or ()), column)
+    images = [_corrected(checkpoint, *pair, said) for pair in pairs]
     options = FinetuneOptions(
         trains=trains,
         steps=steps,
@@ -130,20 +137,21 @@ def _check_output(output: Path) -> None:
         raise UserError(f"{output} is there already; choose a folder that is new or empty.")
 
 
-def _corrected(checkpoint: Checkpoint, path: Path, corrections: Path) -> CorrectedImage:
+def _corrected(
+    checkpoint: Checkpoint, path: Path, corrections: Path, said: ClassWords
+) -> CorrectedImage:
     """Open an image with what was painted over it."""
     from napari_relay.images.relief import matching_bands
     from napari_relay.inference import check_fit
     from napari_relay.training import CorrectedImage
-    from napari_relay.training.mask_corrections import MaskCorrections
     from relay_tokens import UserError
 
     image = matching_bands(open_with_bar(path), checkpoint.metadata.bands)
     check_fit(image, checkpoint.metadata)
     if not corrections.exists():
-        raise UserError(f"There are no corrections {corrections}; name a folder or a mask file.")
-    if not corrections.is_dir():
-        return CorrectedImage(image, MaskCorrections(corrections, image, checkpoint.metadata))
+        raise UserError(f"There are no corrections {corrections}; name a folder or a file.")
+    if not _is_store(corrections):
+        return CorrectedImage(image, _imported(corrections, image, checkpoint, said))
     from napari_relay.annotation import CorrectionStore
 
     store = CorrectionStore.open(corrections, read_only=True)
@@ -159,6 +167,35 @@ def _corrected(checkpoint: Checkpoint, path: Path, corrections: Path) -> Correct
             "choose the model that was corrected."
         )
     return CorrectedImage(image, store)
+
+
+def _is_store(path: Path) -> bool:
+    """Whether it is a folder of the app, not a mask or vector file that is a folder too."""
+    from napari_relay.training.imported import VECTOR_SUFFIXES
+
+    is_image = (path / "OME").exists() or path.suffix.lower() in (".zarr", *VECTOR_SUFFIXES)
+    return path.is_dir() and not is_image
+
+
+def _imported(
+    path: Path, image: PyramidImage, checkpoint: Checkpoint, said: ClassWords
+) -> ImportedLabels:
+    """A mask or polygons, after it was shown what their classes become."""
+    from napari_relay.training.imported import (
+        ImportedLabels,
+        agreed_mapping,
+        open_import,
+        refuse_unknown,
+        survey,
+    )
+
+    schema = checkpoint.metadata.classes
+    file = open_import(path, image, schema, said.column)
+    summary = survey(file)
+    mapping = agreed_mapping(summary.classes, said.words, schema)
+    show_mapping(path, summary, mapping, schema)
+    refuse_unknown(path, mapping, summary.classes, schema)
+    return ImportedLabels(file, mapping)
 
 
 def _follow(run: Iterator[FinetuneProgress], checkpoint: Checkpoint) -> FinetuneResult | None:

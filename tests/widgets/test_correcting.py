@@ -228,7 +228,7 @@ def test_a_mask_is_imported_as_it_is_chosen_in_the_dialog_and_the_log_is_saved(
     np.testing.assert_array_equal(pixels(correcting), np.where(values == 77, 130, values))
     files.save_log_to(tmp_path / "log.csv")
     wait_for(lambda: (tmp_path / "log.csv").exists() and not files._saving.running)
-    assert "import mask.tif,1,light,20,30,40,60,2400,0" in (tmp_path / "log.csv").read_text()
+    assert "import mask.tif,1,light,20,30,90,60,2400,0" in (tmp_path / "log.csv").read_text()
     click(qtbot, correcting.correction.undo)
     wait_for(lambda: not correcting.controller.current.painter.busy)
     assert corrections(correcting).is_empty
