@@ -71,9 +71,9 @@ def test_what_cannot_be_done_is_one_sentence(run, tiny_model, photo, mask, tmp_p
     assert not (tmp_path / "taught" / "model.safetensors").exists()
 
 
-def test_an_empty_mask_asks_to_paint_something(run, tiny_model, photo, mask, tmp_path):
+def test_an_empty_mask_is_named(run, tiny_model, photo, mask, tmp_path):
     tifffile.imwrite(mask, np.full((90, 110), 255, np.uint8))
     result = run("finetune", tiny_model, photo, mask, "-o", tmp_path / "taught", *QUICK)
     assert result.exit_code == 1
-    assert "Paint at least one correction" in result.stderr
+    assert "says nothing of any pixel" in result.stderr
     assert "Traceback" not in result.output
