@@ -304,11 +304,10 @@ def finetune(
     image = matching_bands(image, model.metadata.bands)
     corrected = _corrected(model, image, corrections)
     result = None
-    with closing(finetune_steps(model, corrected, options)) as steps:
-        for step in steps:
-            if progress is not None:
-                progress(step.step, step.steps)
-            result = step.result
+    for step in finetune_steps(model, corrected, options):
+        if progress is not None:
+            progress(step.step, step.steps)
+        result = step.result
     assert result is not None  # the last step has one, unless it was asked to stop
     return result
 

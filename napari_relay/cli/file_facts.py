@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_relay.annotation import CorrectionStore
-from napari_relay.annotation.importing import VECTOR_SUFFIXES
 from napari_relay.exporting.reporting.facts import percent
 from napari_relay.inference import PredictionStore
 from napari_relay.inference.header import is_prediction
 from napari_relay.inference.selection import area_of
 from napari_relay.sessions import is_session, read_manifest
+from napari_relay.training.imported import VECTOR_SUFFIXES
 from relay_tokens import UserError, load_metadata
 
 Facts = list[tuple[str, str]]

@@ -224,9 +224,9 @@ def _labels_of(
     if labels in recipe_names():
         recipe = label_recipe(labels, image)
         small = image.window.area <= IN_MEMORY
-        source = compute_labels(recipe, image.shape) if small else recipe
+        computed: LabelSource = compute_labels(recipe, image.shape) if small else recipe
         seen = (recipe.normalization,) * len(image.bands)
-        return source, recipe.classes, seen, f"recipe `{labels}`, computed from the image"
+        return computed, recipe.classes, seen, f"recipe `{labels}`, computed from the image"
     if not Path(labels).exists():
         raise UserError(
             f"There are no labels {labels!r}; name a mask or vector file, or one of the recipes "

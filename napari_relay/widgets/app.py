@@ -88,9 +88,17 @@ def _collect_now_and_then(parent: QObject) -> None:
     """
     usual = gc.get_threshold()
     gc.set_threshold(*usual[:2], _NEVER)
-    parent.destroyed.connect(lambda: gc.set_threshold(*usual))
+
+    def collect_as_before() -> None:
+        gc.set_threshold(*usual)
+
+    parent.destroyed.connect(collect_as_before)
+
+    def collect() -> None:
+        gc.collect()
+
     timer = QTimer(parent)
-    timer.timeout.connect(gc.collect)
+    timer.timeout.connect(collect)
     timer.start(_COLLECT_EVERY_MS)
 
 

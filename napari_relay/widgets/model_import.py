@@ -64,8 +64,10 @@ class ModelImporter(QObject):
 
 def _import(request: ImportRequest | Path) -> Iterator[Imported]:
     try:
-        is_path = isinstance(request, Path)
-        yield Imported(import_package(request) if is_path else import_model(request))
+        if isinstance(request, Path):
+            yield Imported(import_package(request))
+        else:
+            yield Imported(import_model(request))
     except UserError as error:
         yield Imported(None, str(error))
 

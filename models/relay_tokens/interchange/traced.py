@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -63,4 +62,4 @@ def trace(model: LogitsOfCrops) -> ExportedProgram:
     """Turn a model into a graph for any number of crops at once."""
     crops = random_crops(model.model.config, batch=2)
     free = {0: Dim(BATCH, min=1)}
-    return cast(ExportedProgram, export(model, crops, dynamic_shapes=tuple(free for _ in crops)))
+    return export(model, crops, dynamic_shapes=tuple(free for _ in crops))

@@ -112,8 +112,8 @@ def draw_confidence(sums: PredictionSums, classes: ClassSchema, chosen: Sequence
         counts = sums.counts[label]
         if counts.sum():
             shares, _ = np.histogram(middles, edges, weights=counts / counts.sum())
-            style = {"color": classes.colors[label], "label": plain(classes.names[label])}
-            axes.stairs(shares, edges, linewidth=1.8, **style)
+            name, color = plain(classes.names[label]), classes.colors[label]
+            axes.stairs(shares, edges, linewidth=1.8, color=color, label=name)
     axes.set(xlim=(0, 1), ylim=(0, None))
     _finish(axes)
     return figure
@@ -126,8 +126,8 @@ def draw_sizes(found: Sequence[ClassObjects], classes: ClassSchema, unit: str) -
     edges = size_bins([one.areas for one in found])
     for one in found:
         counts, _ = np.histogram(one.areas, edges)
-        style = {"color": classes.colors[one.label], "label": plain(classes.names[one.label])}
-        axes.stairs(counts, edges, linewidth=1.8, **style)
+        name, color = plain(classes.names[one.label]), classes.colors[one.label]
+        axes.stairs(counts, edges, linewidth=1.8, color=color, label=name)
     axes.set_xscale("log")
     if sum(len(one.areas) for one in found) > _MANY:
         axes.set_yscale("symlog", linthresh=1)

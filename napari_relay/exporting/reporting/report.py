@@ -161,7 +161,9 @@ def _written(
 def _chosen(options: ObjectOptions, classes: ClassSchema) -> tuple[int, ...]:
     """Classes of the tables; where none is named all of them, the background too."""
     everything = tuple(range(len(classes)))
-    return everything if options.classes is None else options.labels(classes)
+    if options.classes is None:
+        return everything
+    return tuple(np.flatnonzero(options.label_flags(classes)).tolist())
 
 
 def _counted(

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 
 from napari_relay.annotation import CorrectionStore
-from napari_relay.annotation.values import value_names
 from napari_relay.exporting.reporting.area_table import (
     PIXELS,
     cells,
@@ -23,6 +22,7 @@ from napari_relay.exporting.reporting.facts import percent
 from napari_relay.exporting.reporting.gleason import gleason_patterns, gleason_score
 from napari_relay.exporting.reporting.sums import PredictionSums
 from napari_relay.images.pyramid import PyramidImage
+from napari_relay.training.correction_values import value_names
 from relay_tokens import ClassSchema
 
 NONE = "–"

@@ -101,13 +101,17 @@ class ExportSection(Section):
             if label is not None:
                 label.setMinimumWidth(width)
 
+    def _on_tile(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
     def _follow(self) -> None:
         controller, exporter = self._controller, self._controller.exporter
         self.what.currentIndexChanged.connect(self._on_what)
         self.format.currentIndexChanged.connect(lambda _row: self._show_tip())
-        self.status.linkActivated.connect(lambda link: QDesktopServices.openUrl(QUrl(link)))
+        self.status.linkActivated.connect(_open_link)
         controller.model_changed.connect(self._refresh)
-        controller.predicted.connect(lambda _result: self._timer.isActive() or self._timer.start())
+        controller.predicted.connect(self._on_tile)
         controller.jobs.ended.connect(lambda _name, _complete: self._show_coverage())
         exporter.jobs.started.connect(lambda _name: self._on_running(True))
         exporter.jobs.ended.connect(self._on_ended)
@@ -277,3 +281,8 @@ def _coverage(store: PredictionStore) -> str:
         return "Nothing is predicted yet."
     share = area_of(grid, known) / (grid.height * grid.width)
     return f"{percent(share)} of the image is predicted; the rest stays empty."
+
+
+def _open_link(link: str) -> None:
+    """Show a file or folder in the system's own program."""
+    QDesktopServices.openUrl(QUrl(link))
