@@ -54,8 +54,8 @@ class PolygonLayer:
 
     path: Path
     """A GeoPackage, or whatever GDAL reads."""
-    layer: str
-    """Name of the layer."""
+    layer: str | int
+    """Name of the layer, or its place."""
     column: str | None
     """Which column says what a polygon is; None: none does."""
     crs: str | None

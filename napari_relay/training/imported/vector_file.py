@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +40,7 @@ class Word(NamedTuple):
     """``#rrggbb`` of the class, where it is said too."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VectorFile:
     """What a vector file has, before anything of it is read."""
 
@@ -48,8 +50,6 @@ class VectorFile:
     """Each of its layers, without a column."""
     fields: tuple[tuple[str, ...], ...]
     """Columns of each layer."""
-    folder: tempfile.TemporaryDirectory[str] | None = None
-    """What it was rewritten in, to be found by place; deleted with this."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -114,31 +114,34 @@ def open_vector_file(path: Path) -> VectorFile:
     is_json = path.suffix.lower() in _JSON
     content = _as_collection(path) if is_json else None
     if is_json and content is None and path.stat().st_size > LARGE_JSON:
-        folder = tempfile.TemporaryDirectory()
-        return _described(path, _rewritten(path, Path(folder.name)), folder=folder)
+        folder = tempfile.mkdtemp(prefix="napari-relay-")
+        file = _described(path, _rewritten(path, Path(folder)))
+        weakref.finalize(file, shutil.rmtree, folder, ignore_errors=True)
+        return file
     return _described(path, path if content is None else content)
 
 
-def _described(
-    path: Path, source: Path | bytes, folder: tempfile.TemporaryDirectory[str] | None = None
-) -> VectorFile:
+def _described(path: Path, source: Path | bytes) -> VectorFile:
     """What a file has; it is read from ``source``."""
     import pyogrio
 
     is_json = path.suffix.lower() in _JSON
     kinds = pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError
     try:
-        names = [name for name, _ in pyogrio.list_layers(source)]
+        # Bytes are read under another name each time.
+        found = [name for name, _ in pyogrio.list_layers(source)]
+        names = found if isinstance(source, Path) else list(range(len(found)))
         infos = [pyogrio.read_info(source, n, force_total_bounds=is_json) for n in names]
     except kinds as error:
         raise unreadable(path) from error
     if not infos:
         raise UserError(f"{path} has no layer; export it anew.")
     layers = (
-        PolygonLayer(path, info["layer_name"], None, _crs(path, info), source) for info in infos
+        PolygonLayer(path, name, None, _crs(path, info), source)
+        for name, info in zip(names, infos, strict=True)
     )
     fields = tuple(tuple(map(str, info["fields"])) for info in infos)
-    return VectorFile(path, tuple(layers), fields, folder)
+    return VectorFile(path, tuple(layers), fields)
 
 
 def _rewritten(path: Path, folder: Path) -> Path:

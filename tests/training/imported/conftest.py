@@ -33,7 +33,7 @@ def image_at(path: Path, shape: tuple[int, int], place: Affine, crs: str) -> Pyr
 
 
 def write_polygons(
-    path: Path, shapes: Sequence[shapely.Geometry | None], words: Sequence[object], crs: str | None
+    path: Path, shapes: Sequence[shapely.Geometry | None], words: Sequence[object], crs: str
 ) -> Path:
     """Polygons with a column ``class`` in whatever format the suffix says."""
     pyogrio.raw.write(
