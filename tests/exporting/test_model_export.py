@@ -13,8 +13,12 @@ import pytest
 from PIL import Image
 
 from napari_relay.exporting.models import ModelExportOptions, export_model
+from napari_relay.exporting.models.description import INPUT_IDS, OUTPUT_IDS, describe_package
 from napari_relay.exporting.models.sample_crops import InputScaling
 from napari_relay.exporting.models.usage import beforehand, usage_text
+from napari_relay.inference import CropPair
+from napari_relay.training.base_tiles import BaseTiles, write_base_tiles
+from napari_relay.training.examples import Example
 from relay_tokens import Checkpoint, UserError, load_model
 from tests.colors import untrained
 
@@ -38,17 +42,22 @@ def checkpoint() -> Checkpoint:
     return replace(kept, metadata=metadata)
 
 
-def write(path: Path, **options: object) -> Path:
-    kept = ModelExportOptions(**options)  # type: ignore[arg-type]
-    steps = list(export_model(checkpoint(), path, kept))
-    assert [(step.done, step.total) for step in steps] == [(0, 1), (1, 1)]
-    return path
+def with_tiles(path: Path) -> Checkpoint:
+    """With one tile of what it would have been trained on."""
+    crops = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
+    pair = CropPair(crops[0], crops[1], np.ones((64, 64), np.bool_))
+    write_base_tiles(path, BaseTiles((Example(pair, np.ones((64, 64), np.uint8)),), ()))
+    return replace(checkpoint(), base_tiles=path)
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
-    return write(folder / "m.bioimageio.zip", authors=("A. Person",))
+    path = folder / "m.bioimageio.zip"
+    kept = with_tiles(folder / "base_tiles.npz")
+    steps = list(export_model(kept, path, ModelExportOptions(authors=("A. Person",))))
+    assert [(step.done, step.total) for step in steps] == [(0, 1), (1, 1)]
+    return path
 
 
 @pytest.mark.slow
@@ -93,13 +102,14 @@ def test_the_picture_is_small_and_twice_as_wide_as_high(package: Path, tmp_path:
     assert (tmp_path / "cover.png").stat().st_size < 500_000
 
 
-def test_training_tiles_stay_at_home_unless_they_are_asked_for(tmp_path: Path) -> None:
-    kept = load_model("tissue-vit-tiny")
-    assert kept.base_tiles is not None
-    list(export_model(kept, tmp_path / "without.zip"))
-    assert load_model(tmp_path / "without.zip").base_tiles is None
+def test_training_tiles_stay_at_home_unless_they_are_asked_for(
+    package: Path, tmp_path: Path
+) -> None:
+    assert load_model(package).base_tiles is None
+    kept = with_tiles(tmp_path / "base_tiles.npz")
     list(export_model(kept, tmp_path / "with.zip", ModelExportOptions(training_tiles=True)))
     found = load_model(tmp_path / "with.zip").base_tiles
+    assert kept.base_tiles is not None
     assert found is not None
     assert found.read_bytes() == kept.base_tiles.read_bytes()
 
@@ -126,11 +136,13 @@ def test_what_was_there_stays_when_the_check_fails(
     path.write_text("old")
     monkeypatch.setattr("relay_tokens.interchange.sameness.TOLERANCE", -1.0)
     with pytest.raises(UserError, match="was not kept"):
-        write(path)
+        list(export_model(checkpoint(), path))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_licence_that_is_none_of_theirs_is_left_out(tmp_path: Path) -> None:
-    with zipfile.ZipFile(write(tmp_path / "m.zip", licence="my own")) as opened:
-        assert "license:" not in opened.read("rdf.yaml").decode()
+    names = ("weights", "card", "cover", *INPUT_IDS, *OUTPUT_IDS)
+    files = {name: tmp_path / name for name in names}
+    described = describe_package(checkpoint(), files, ModelExportOptions(licence="my own"))
+    assert described["license"] is None
