@@ -44,7 +44,8 @@ def mended(shapes: Shapes) -> Outlines:
     reasons[~_is_finite(shapes)] = NOT_FINITE
     reasons[shapely.is_empty(shapes)] = EMPTY
     reasons[shapely.is_missing(shapes)] = MISSING
-    kept = np.where(reasons == "", shapes, None)
+    kept = shapes.copy()
+    kept[reasons != ""] = None
     repaired = (reasons == "") & ~shapely.is_valid(kept)
     collections = shapely.get_type_id(kept) == _COLLECTION
     for place in np.flatnonzero(repaired | collections):
