@@ -26,6 +26,7 @@ INPUT_IDS = ("local_crop", "global_crop")
 OUTPUT_IDS = ("local_probabilities", "global_probabilities")
 """Names of the outputs, in the order of the graph's."""
 _UNITS = {"um": "micrometer", "m": "meter"}
+_SHORTEST_NAME = 5
 
 
 def describe_package(
@@ -70,8 +71,9 @@ def describe_package(
 
 
 def _package_name(name: str) -> str:
-    """The specification allows letters, digits, spaces and ``_+-()``."""
-    return "".join(c if c.isalnum() or c in "_+- ()" else "-" for c in name)
+    """The specification allows letters, digits, spaces and ``_+-()``, and asks for five."""
+    allowed = "".join(c if c.isalnum() or c in "_+- ()" else "-" for c in name)
+    return allowed if len(allowed) >= _SHORTEST_NAME else f"{allowed} (napari-relay)"
 
 
 def _licence(name: object) -> str | None:

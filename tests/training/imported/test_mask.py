@@ -9,11 +9,11 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from napari_relay.exporting.mask import export_labels
 from PIL import Image
 from rasterio.transform import Affine
 from rasterio.warp import transform
 
+from napari_relay.exporting import export_labels
 from napari_relay.images import PyramidImage
 from napari_relay.training.imported import ImportedLabels, agreed_mapping, open_import, survey
 from relay_tokens import ClassSchema, UserError
