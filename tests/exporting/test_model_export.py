@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -146,3 +147,13 @@ def test_a_licence_that_is_none_of_theirs_is_left_out(tmp_path: Path) -> None:
     files = {name: tmp_path / name for name in names}
     described = describe_package(checkpoint(), files, ModelExportOptions(licence="my own"))
     assert described["license"] is None
+
+
+@pytest.mark.parametrize("name", ["x", "Überblick: v2.1", "long " * 40])
+def test_any_name_of_a_model_becomes_one_that_they_allow(name: str, tmp_path: Path) -> None:
+    kept = checkpoint()
+    kept = replace(kept, metadata=replace(kept.metadata, name=name))
+    names = ("weights", "card", "cover", *INPUT_IDS, *OUTPUT_IDS)
+    files = {each: tmp_path / each for each in names}
+    found = describe_package(kept, files, ModelExportOptions())["name"]
+    assert re.fullmatch(r"[a-zA-Z0-9_+\- ()]{5,128}", found)

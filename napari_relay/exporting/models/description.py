@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_letters, digits
+from textwrap import shorten
 from typing import Any
 
 from napari_relay import __version__
@@ -25,8 +27,8 @@ INPUT_IDS = ("local_crop", "global_crop")
 """Names of the inputs, in the order of the graph's; ``global`` is a word of Python."""
 OUTPUT_IDS = ("local_probabilities", "global_probabilities")
 """Names of the outputs, in the order of the graph's."""
+_SHORTEST_NAME, _LONGEST_TEXT = 5, 1000
 _UNITS = {"um": "micrometer", "m": "meter"}
-_SHORTEST_NAME = 5
 
 
 def describe_package(
@@ -50,8 +52,11 @@ def describe_package(
         "type": "model",
         "format_version": "0.5.12",
         "name": _package_name(metadata.name),
-        "description": f"Segments {', '.join(metadata.bands)} images into "
-        f"{', '.join(metadata.classes.names)} ({config.backbone} with relay tokens).",
+        "description": shorten(
+            f"{config.backbone} with relay tokens; segments {', '.join(metadata.bands)} images "
+            f"into {', '.join(metadata.classes.names)}.",
+            _LONGEST_TEXT,
+        ),
         "authors": [{"name": author} for author in options.authors],
         "cite": [PAPER],
         "license": _licence(options.licence or record.get("licence")),
@@ -71,9 +76,10 @@ def describe_package(
 
 
 def _package_name(name: str) -> str:
-    """The specification allows letters, digits, spaces and ``_+-()``, and asks for five."""
-    allowed = "".join(c if c.isalnum() or c in "_+- ()" else "-" for c in name)
-    return allowed if len(allowed) >= _SHORTEST_NAME else f"{allowed} (napari-relay)"
+    """The specification allows 5 to 128 letters, digits, spaces and ``_+-()``."""
+    allowed = ascii_letters + digits + "_+- ()"
+    name = "".join(c if c in allowed else "-" for c in name)[:128]
+    return name if len(name) >= _SHORTEST_NAME else f"{name} model"
 
 
 def _licence(name: object) -> str | None:
