@@ -74,7 +74,7 @@ class ClassTable(QWidget):
         name.setTextFormat(Qt.TextFormat.PlainText)
         name.setWordWrap(True)
         count = QLabel(f"{one.count:,}")
-        count.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        count.setAlignment(Qt.AlignmentFlag.AlignRight)
         choice = self._choice(one)
         choice.setAccessibleName(f"{one.title}, {one.count} {unit}, is imported as")
         for column, widget in ((1, name), (2, count), (3, choice)):

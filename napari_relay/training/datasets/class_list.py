@@ -61,7 +61,7 @@ def read_words(path: Path, schema: ClassSchema) -> Words:
     UserError
         When the file does not say it so.
     """
-    said = _parsed(path).get("map", {})
+    said: object = _parsed(path).get("map", {})
     if not isinstance(said, dict) or not all(isinstance(name, str) for name in said.values()):
         raise UserError(
             f'{path}: the map is not {{"name of polygons": "{schema.names[0]}", ...}}; write it so.'

@@ -39,14 +39,21 @@ class Codes(NamedTuple):
 class MaskPixels(Protocol):
     """The pixels of a mask file."""
 
-    shape: tuple[int, int]
-    """Rows and columns of the file."""
-    is_colored: bool
-    """Whether codes are colours."""
-    names: Names
-    """What the file calls its values."""
-    colors: Colors
-    """Their colours in the file."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the file."""
+
+    @property
+    def is_colored(self) -> bool:
+        """Whether codes are colours."""
+
+    @property
+    def names(self) -> Names:
+        """What the file calls its values."""
+
+    @property
+    def colors(self) -> Colors:
+        """Their colours in the file."""
 
     def own(self, window: Window) -> Codes:
         """Read a window of the file's own pixels, which lies inside it."""

@@ -171,7 +171,7 @@ class ImportedPolygons:
     def _drawn(self, features: Features, outlines: Outlines) -> tuple[Drawn, NDArray[np.intp]]:
         """What can be drawn of some features, and which of them that is."""
         shapes = outlines.shapes
-        solid = np.flatnonzero(~np.equal(shapes, None))
+        solid = np.flatnonzero(~shapely.is_missing(shapes))
         moved = self._in_pixels(shapes[solid])
         known = np.isfinite(shapely.bounds(moved)).all(axis=1)
         order = solid[known]
@@ -182,7 +182,7 @@ class ImportedPolygons:
             return shapes
         grid, inverse = self._grid, np.linalg.inv(self._grid.matrix)
         tolerance = STRAIGHT * float(np.sqrt(grid.pixel_area))
-        moved = np.array(self.layer.moved(shapes, grid.crs, tolerance), dtype=object)
+        moved: Shapes = np.array(self.layer.moved(shapes.tolist(), grid.crs, tolerance))
 
         def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(points @ inverse[:2, :2].T + inverse[:2, 2])
