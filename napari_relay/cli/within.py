@@ -94,7 +94,8 @@ def _without_holes(polygon: shapely.Polygon) -> Iterator[shapely.Polygon]:
 
 
 def _corners(polygon: shapely.Polygon) -> NDArray[np.float64]:
-    return np.asarray(shapely.get_coordinates(polygon.exterior), np.float64)
+    found: NDArray[np.float64] = shapely.get_coordinates(polygon.exterior)
+    return found
 
 
 def _to_pixels(xy: NDArray[np.float64], image: PyramidImage) -> NDArray[np.float64]:

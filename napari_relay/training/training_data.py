@@ -235,9 +235,9 @@ def _labels_of(
     if not class_names:
         raise UserError(f"The classes of {labels} have no names; give one for each with --classes.")
     classes = ClassSchema.from_names(class_names)
-    source = training_labels(Path(labels), image, classes, words, column)
+    found = training_labels(Path(labels), image, classes, words, column)
     text = f"file `{Path(labels).name}`"
-    return source, classes, _terrain_normalization(image.bands, image), text
+    return found, classes, _terrain_normalization(image.bands, image), text
 
 
 def _terrain_normalization(bands: Sequence[str], image: PyramidImage) -> tuple[Normalization, ...]:

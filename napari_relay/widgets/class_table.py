@@ -15,7 +15,6 @@ from napari_relay.widgets.sections.section import WheelGuard
 from relay_tokens import ClassSchema
 
 _SWATCH = 14
-_NUMBERS = Qt.AlignmentFlag(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 _UNKNOWN = "Choose what it is"
 
 
@@ -75,7 +74,7 @@ class ClassTable(QWidget):
         name.setTextFormat(Qt.TextFormat.PlainText)
         name.setWordWrap(True)
         count = QLabel(f"{one.count:,}")
-        count.setAlignment(_NUMBERS)
+        count.setAlignment(Qt.AlignmentFlag.AlignRight)
         choice = self._choice(one)
         choice.setAccessibleName(f"{one.title}, {one.count} {unit}, is imported as")
         for column, widget in ((1, name), (2, count), (3, choice)):

@@ -182,7 +182,7 @@ class ImportedPolygons:
             return shapes
         grid, inverse = self._grid, np.linalg.inv(self._grid.matrix)
         tolerance = STRAIGHT * float(np.sqrt(grid.pixel_area))
-        moved: Shapes = np.array(self.layer.moved(list(shapes), grid.crs, tolerance), dtype=object)
+        moved: Shapes = np.array(self.layer.moved(shapes.tolist(), grid.crs, tolerance))
 
         def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(points @ inverse[:2, :2].T + inverse[:2, 2])
