@@ -193,8 +193,8 @@ def _imported(
     file = open_import(path, image, schema, said.column)
     summary = survey(file)
     mapping = agreed_mapping(summary.classes, said.words, schema)
-    show_mapping(path, summary, mapping, schema)
     refuse_unknown(path, mapping, summary.classes, schema)
+    show_mapping(path, summary, mapping, schema)
     return ImportedLabels(file, mapping)
 
 
