@@ -21,7 +21,7 @@ from napari_relay.training.imported import (
 from relay_tokens import ModelMetadata, UserError
 
 Told = Callable[[ImportSummary, ClassMapping], None]
-"""Is told what a file has and what its classes become, before anything is refused."""
+"""Is told what a file has and what its classes become, once all are known."""
 
 
 def read_corrected(
@@ -64,8 +64,8 @@ def read_corrected(
     file = open_import(corrections, image, schema, column)
     summary = survey(file)
     mapping = agreed_mapping(summary.classes, words, schema)
-    told(summary, mapping)
     refuse_unknown(corrections, mapping, summary.classes, schema)
+    told(summary, mapping)
     return CorrectedImage(image, ImportedLabels(file, mapping))
 
 

@@ -47,21 +47,20 @@ def show_mapping(
 ) -> None:
     """A table of a file's classes and what they become, and what a person should know."""
     console = Console(stderr=True, highlight=False)
-    table = Table(title=Text(f"{path.name}: {summary.placed}"))
+    console.print(f"{path.name}: {summary.placed}", markup=False, soft_wrap=True)
+    table = Table()
     table.add_column("in the file")
     table.add_column(summary.unit, justify="right")
     table.add_column("becomes")
     for one in summary.classes:
-        meaning = _meaning(mapping.values.get(one.key), schema)
+        meaning = _meaning(mapping.values[one.key], schema)
         table.add_row(Text(one.title), f"{one.count:,}", Text(meaning))
     console.print(table)
     for sentence in summary.notes:
         console.print(sentence, markup=False, soft_wrap=True)
 
 
-def _meaning(value: int | None, schema: ClassSchema) -> str:
+def _meaning(value: int, schema: ClassSchema) -> str:
     from napari_relay.training.correction_values import UNTOUCHED, value_names
 
-    if value is None:
-        return "?"
     return "left out" if value == UNTOUCHED else value_names(schema)[value]

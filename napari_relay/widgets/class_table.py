@@ -74,11 +74,11 @@ class ClassTable(QWidget):
         name.setTextFormat(Qt.TextFormat.PlainText)
         name.setWordWrap(True)
         count = QLabel(f"{one.count:,}")
-        count.setAlignment(Qt.AlignmentFlag.AlignRight)
         choice = self._choice(one)
         choice.setAccessibleName(f"{one.title}, {one.count} {unit}, is imported as")
-        for column, widget in ((1, name), (2, count), (3, choice)):
-            self._grid.addWidget(widget, row, column)
+        self._grid.addWidget(name, row, 1)
+        self._grid.addWidget(count, row, 2, Qt.AlignmentFlag.AlignRight)
+        self._grid.addWidget(choice, row, 3)
         self.choices[one.key] = choice
 
     def _choice(self, one: FoundClass) -> QComboBox:

@@ -196,10 +196,12 @@ def _color(said: dict[str, Any]) -> str | None:
 
 
 def _names_crs(path: Path) -> bool:
-    """Whether a GeoJSON names its system, which it does before its features or not at all."""
+    """Whether a GeoJSON names its system, before its features or after them."""
     with path.open("rb") as file:
-        start = file.read(_LOOKED_FOR_CRS)
-    return re.search(rb'"crs"\s*:\s*\{', start) is not None
+        ends = [file.read(_LOOKED_FOR_CRS)]
+        file.seek(max(path.stat().st_size - _LOOKED_FOR_CRS, 0))
+        ends.append(file.read())
+    return any(re.search(rb'"crs"\s*:\s*\{', end) for end in ends)
 
 
 def _as_collection(path: Path) -> bytes | None:

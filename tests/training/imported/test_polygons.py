@@ -199,6 +199,21 @@ def test_of_several_columns_the_one_with_known_names_is_taken_and_another_may_be
         survey(open_import(path, image, SCHEMA, "kind"))
 
 
+def test_a_geojson_says_its_system_before_or_after_its_features_or_means_the_images(
+    image: PyramidImage, tmp_path: Path
+) -> None:
+    path = write_polygons(tmp_path / "d.geojson", [world(shapely.box(0, 0, 9, 9))], ["moat"], UTM)
+    content = json.loads(path.read_text())
+    crs = content.pop("crs")
+    for written in ({"crs": crs, **content}, {**content, "crs": crs}):
+        path.write_text(json.dumps(written))
+        assert survey(open_import(path, image, SCHEMA)).placed.startswith("In the image's own")
+        assert (read(path, image)[:9, :9] == 2).all()
+    path.write_text(json.dumps(content))  # by its numbers these are no degrees
+    assert "names no coordinate system" in survey(open_import(path, image, SCHEMA)).placed
+    assert (read(path, image)[:9, :9] == 2).all()
+
+
 def test_polygons_label_an_image_for_training_and_elsewhere_may_be_a_class(
     image: PyramidImage, tmp_path: Path
 ) -> None:
