@@ -80,7 +80,7 @@ def draw_tissue(seed: int, side: int) -> Ground:
 
 def usual_land(crop_size: int) -> LabelledImage:
     """A landscape as the shipped model knows them, of a seed it does not know."""
-    land = Landscape(BASE_LAND, (2048, 2048), LANDSCAPE_SCALE)
+    land = Landscape(BASE_LAND, (4096, 4096), LANDSCAPE_SCALE)
     whole = SpatialSplit(land.window, (land.window,), crop_size)
     return labelled_image(landscape_image(land), LandscapeLabels(land), whole)
 

@@ -76,7 +76,7 @@ SMALL = Setting(
     name="small",
     sides={"landscape": 1536, "tissue": 1024},
     reference_steps={"landscape": 1000, "tissue": 250},
-    base_windows={"landscape": 256, "tissue": 48},
+    base_windows={"landscape": 512, "tissue": 48},
     usual={"landscape": "all", "tissue": "head"},
     test_seeds={"landscape": (601, 602), "tissue": (601,)},
 )

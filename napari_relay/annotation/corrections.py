@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from napari_relay.annotation.chunk_cache import UNFINISHED, ChunkCache, LabelArray
 from napari_relay.annotation.correction_log import CorrectionLog
 from napari_relay.annotation.pyramid import EditablePyramid, level_shapes
-from napari_relay.annotation.values import allowed_values
 from napari_relay.geometry import Window
-from napari_relay.training.correction_values import MAX_CLASSES
+from napari_relay.training.correction_values import MAX_CLASSES, allowed_values
 from relay_tokens.errors import UserError
 from relay_tokens.schema import IGNORE_INDEX, ClassSchema, SegmentationClass
 

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from napari_relay.annotation.corrections import CorrectionStore
 from napari_relay.annotation.history import Step
-from napari_relay.annotation.imported_mask import mask_painting
-from napari_relay.annotation.imported_polygons import polygons_painting
-from napari_relay.annotation.painting import Painting, paint
+from napari_relay.annotation.painting import Patch, paint
 from napari_relay.annotation.step_log import StepLog
+from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
-from relay_tokens import ClassSchema, UserError
+from napari_relay.training.imported import (
+    ClassMapping,
+    ImportedLabels,
+    agreed_mapping,
+    open_import,
+    refuse_unknown,
+    survey,
+)
+from relay_tokens import IGNORE_INDEX
 
-VECTOR_SUFFIXES = (
-    ".geojson", ".json", ".shp", ".gpkg", ".fgb", ".kml", ".gml", ".parquet", ".gdb",
-)  # fmt: skip
-"""Suffixes of files that are read as polygons; all others are masks."""
 
+@dataclass(frozen=True, eq=False)
+class ImportedPainting:
+    """What a file says, to be painted."""
 
-def imported_painting(
-    path: str | Path, image: PyramidImage, schema: ClassSchema, column: str | None = None
-) -> Painting:
-    """What a mask or a vector file corrects; see ``mask_painting`` and ``polygons_painting``.
+    labels: ImportedLabels
+    """The file, with what its classes mean."""
 
-    Raises
-    ------
-    UserError
-        When the file cannot be read, or says something that is no class.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path} does not exist; choose another file.")
-    if path.suffix.lower() in VECTOR_SUFFIXES:
-        return polygons_painting(path, image, schema, column)
-    return mask_painting(path, image, schema)
+    @property
+    def window(self) -> Window:
+        """What of the image it says something of."""
+        return self.labels.window
+
+    def patch(self, window: Window) -> Patch | None:
+        """What to paint in a window."""
+        values = self.labels.read(window)
+        mask = values != IGNORE_INDEX
+        return Patch(mask, values) if mask.any() else None
 
 
 def import_corrections(
-    store: CorrectionStore, image: PyramidImage, path: str | Path, column: str | None = None
+    store: CorrectionStore,
+    image: PyramidImage,
+    path: str | Path,
+    column: str | None = None,
+    mapping: ClassMapping | None = None,
 ) -> dict[int, int]:
     """Paint a mask or the polygons of a vector file into corrections, and save them.
 
@@ -49,9 +57,11 @@ def import_corrections(
     image
         The image of these corrections.
     path
-        A raster with one band of values, or a vector file with a class column.
+        A mask of values or colours, or a vector file with a class column.
     column
-        Which column says what a polygon is.
+        Which column says what a polygon is; None: the one that most likely does.
+    mapping
+        What the file's classes mean; None: what their names and numbers suggest.
 
     Returns
     -------
@@ -61,11 +71,16 @@ def import_corrections(
     Raises
     ------
     UserError
-        When the file cannot be read or says something that is no class: then
-        nothing is changed.
+        When the file cannot be read or has a class whose meaning is not known:
+        then nothing is changed.
     """
+    file = open_import(path, image, store.schema, column)
+    found = survey(file).classes
+    known = mapping or agreed_mapping(found, (), store.schema)
+    refuse_unknown(path, known, found, store.schema)
     step = Step(tool=f"import {Path(path).name}")
-    for _ in paint(store.pyramid, imported_painting(path, image, store.schema, column), step):
+    painting = ImportedPainting(ImportedLabels(file, known))
+    for _ in paint(store.pyramid, painting, step):
         pass
     if step:
         StepLog(store).made(step)

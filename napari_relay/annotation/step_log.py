@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari_relay.annotation.corrections import CorrectionStore
 from napari_relay.annotation.history import Step
-from napari_relay.annotation.values import value_names
+from napari_relay.training.correction_values import value_names
 
 
 class StepLog:

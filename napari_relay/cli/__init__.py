@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from napari_relay import __version__
+from napari_relay.cli.batch import batch
 from napari_relay.cli.desktop import app, demo
 from napari_relay.cli.evaluation import evaluate
+from napari_relay.cli.exporting import export
 from napari_relay.cli.finetuning import finetune
 from napari_relay.cli.group import RelayGroup
 from napari_relay.cli.image import info
@@ -30,6 +32,8 @@ EXAMPLES: dict[Callable[..., None], str] = {
     app: "app slide.svs --model tissue-vit-tiny",
     demo: "demo --screenshot demo.png",
     predict: "predict slide.svs --model tissue-vit-tiny --output mask.tif",
+    export: "export slide.zarr --format gpkg,report --output results",
+    batch: "batch slides --model tissue-vit-tiny --export gpkg,report --output results",
     train: "train slide.svs --labels stain --name my-tissue --output runs/my-tissue",
     tune: "tune slide.svs --labels stain --output tuned",
     finetune: "finetune tissue-vit-tiny slide.svs corrected.tif --output my-tissue",

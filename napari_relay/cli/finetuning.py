@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from napari_relay.cli.class_words import ClassWords, Column, Map, show_mapping
 from napari_relay.cli.interrupting import between_steps
 from napari_relay.cli.progress import StepBar, open_with_bar, step_bar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         FinetuneResult,
         Scores,
     )
+    from napari_relay.training.imported import ClassMapping, ImportSummary
     from relay_tokens import Checkpoint
 
 # The same as napari_relay.training.finetune_options.Trains, whose import takes seconds (torch).
@@ -42,8 +44,9 @@ def finetune(
         Path,
         typer.Argument(
             metavar="CORRECTIONS",
-            help="What was painted over it: a folder of corrections of the app, or a mask on "
-            "the image's grid (class ids; 128 + id: not this class; 255: nothing was said).",
+            help="What was painted over it: a folder of corrections of the app, a mask of "
+            "classes (128 + number: not this class; 255: nothing was said), or polygons with "
+            "a class.",
             show_default=False,
         ),
     ],
@@ -60,6 +63,8 @@ def finetune(
             show_default=False,
         ),
     ] = None,
+    maps: Map = None,
+    column: Column = None,
     trains: Annotated[
         Trains,
         typer.Option(help="What changes; auto: as much as about 20 s on this machine allow."),
@@ -93,7 +98,8 @@ def finetune(
     share_interpreter()
     checkpoint = load_model(model)
     pairs = [(image, corrections), *(_parse_pair(text) for text in more or ())]
-    images = [_corrected(checkpoint, *pair) for pair in pairs]
+    said = ClassWords(tuple(maps or ()), column)
+    images = [_corrected(checkpoint, *pair, said) for pair in pairs]
     options = FinetuneOptions(
         trains=trains,
         steps=steps,
@@ -130,15 +136,22 @@ def _check_output(output: Path) -> None:
         raise UserError(f"{output} is there already; choose a folder that is new or empty.")
 
 
-def _corrected(checkpoint: Checkpoint, path: Path, corrections: Path) -> CorrectedImage:
+def _corrected(
+    checkpoint: Checkpoint, path: Path, corrections: Path, said: ClassWords
+) -> CorrectedImage:
     """Open an image with what was painted over it."""
     from napari_relay.annotation.correction_files import read_corrected
     from napari_relay.images.relief import matching_bands
     from napari_relay.inference import check_fit
 
-    image = matching_bands(open_with_bar(path), checkpoint.metadata.bands)
-    check_fit(image, checkpoint.metadata)
-    return read_corrected(image, corrections, checkpoint.metadata)
+    metadata = checkpoint.metadata
+    image = matching_bands(open_with_bar(path), metadata.bands)
+    check_fit(image, metadata)
+
+    def told(summary: ImportSummary, mapping: ClassMapping) -> None:
+        show_mapping(corrections, summary, mapping, metadata.classes)
+
+    return read_corrected(image, corrections, metadata, said.words, said.column, told)
 
 
 def _follow(run: Iterator[FinetuneProgress], checkpoint: Checkpoint) -> FinetuneResult | None:

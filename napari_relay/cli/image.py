@@ -1,4 +1,4 @@
-"""The command ``info``: what an image file is, in one screen."""
+"""The command ``info``: what a file is, in one screen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from napari_relay.cli.progress import open_with_bar
 
@@ -20,21 +21,41 @@ def info(
         list[Path],
         typer.Argument(
             metavar="IMAGE...",
-            help="Image file or folder; several rasters of one place become one image.",
+            help="Image, prediction store, session, model, corrections or vector file; several "
+            "rasters of one place become one image.",
             show_default=False,
         ),
     ],
 ) -> None:
-    """Say what an image is, and which models fit it."""
-    opened = open_with_bar(*images)
+    """Say what a file or folder is, and, of an image, which models fit it."""
+    from napari_relay.cli.file_facts import other_facts
+
+    others = other_facts(images[0]) if len(images) == 1 else None
+    _show(others if others is not None else _image_facts(images))
+
+
+def _show(facts: list[tuple[str, str]]) -> None:
     table = Table(show_header=False, box=None)
     table.add_column()
     # A path that is cut off would not tell two files of a folder apart.
     table.add_column(overflow="fold")
-    for row in _facts(opened):
-        table.add_row(*row)
-    table.add_row("models that fit", ", ".join(_fitting_models(opened)) or "none of the zoo")
+    for name, value in facts:
+        table.add_row(Text(name), Text(value))
     Console().print(table)
+
+
+def _image_facts(paths: list[Path]) -> list[tuple[str, str]]:
+    from napari_relay.exporting.rasters.reading import describe_raster
+
+    opened = open_with_bar(*paths)
+    described = describe_raster(paths[0]) if len(paths) == 1 else None
+    if described is not None:
+        names = ", ".join(described.classes.names) if described.classes else "unknown"
+        kind = "class mask" if described.is_mask else described.quantity
+        what = [("what", f"{kind} written by napari-relay"), ("classes", names)]
+        return [*what, *_facts(opened)]
+    fitting = ", ".join(_fitting_models(opened)) or "none of the zoo"
+    return [("what", "image"), *_facts(opened), ("models that fit", fitting)]
 
 
 def _facts(image: PyramidImage) -> list[tuple[str, str]]:

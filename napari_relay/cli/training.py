@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from napari_relay.cli.class_words import ClassWords, Column, Map
 from napari_relay.cli.group import INTERRUPTED, say_error
 from napari_relay.cli.interrupting import between_steps
 from napari_relay.cli.labelled_data import (
@@ -61,6 +62,8 @@ def train(
     labels: Labels = None,
     data: DatasetName = None,
     classes: ClassNames = "",
+    maps: Map = None,
+    column: Column = None,
     steps: Annotated[int, typer.Option(min=1, help="Batches.")] = 2000,
     batch_size: Annotated[int, typer.Option(min=1, help="Crop pairs in a batch.")] = 8,
     accumulate: Annotated[
@@ -136,7 +139,8 @@ def train(
         precision=precision,
     )
     held = HeldOut(crop_size, held_out, seed)
-    found = labelled_data(images, labels, data, classes, held)
+    said = ClassWords(tuple(maps or ()), column)
+    found = labelled_data(images, labels, data, classes, held, said)
     _follow(train_model(found, output, model, options), name, output)
     if is_first():
         _show_scores(output)

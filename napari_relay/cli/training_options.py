@@ -31,7 +31,7 @@ Images = Annotated[
 Labels = Annotated[
     str | None,
     typer.Option(
-        help="stain (H&E slides), slope (terrain), or a mask file on the image's grid.",
+        help="stain (H&E slides), slope (terrain), a mask, or a vector file with a class.",
         show_default=False,
     ),
 ]
@@ -44,7 +44,7 @@ DatasetName = Annotated[
     ),
 ]
 ClassNames = Annotated[
-    str, typer.Option(help="Names of a mask's values 0, 1, ..., with commas between them.")
+    str, typer.Option(help="Names of the classes 0, 1, ... of a file, with commas between them.")
 ]
 LearningRate = Annotated[float, typer.Option(help="After the warm-up.")]
 Schedule = Annotated[Literal["plateau", "cosine"], typer.Option(help="Of the learning rate.")]

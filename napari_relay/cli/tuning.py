@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from napari_relay.cli.class_words import ClassWords, Column, Map
 from napari_relay.cli.group import INTERRUPTED, say_error
 from napari_relay.cli.labelled_data import (
     HeldOut,
@@ -73,6 +74,8 @@ def tune(
     labels: Labels = None,
     data: DatasetName = None,
     classes: ClassNames = "",
+    maps: Map = None,
+    column: Column = None,
     tokens: Annotated[Numbers, _numbers("Numbers of relay tokens to try.")] = "2,4,8",  # type: ignore[assignment]  # typer parses defaults, too
     context_factors: Annotated[Numbers, _numbers("Context factors to try.")] = "2,4,8",  # type: ignore[assignment]
     crop_sizes: Annotated[Numbers, _numbers("Sides of both crops to try, px.")] = "64,128,256",  # type: ignore[assignment]
@@ -131,7 +134,8 @@ def tune(
         device=device,
         precision=precision,
     )
-    source = _Source(images or [], labels, data, classes, held_out)
+    said = ClassWords(tuple(maps or ()), column)
+    source = _Source(images or [], labels, data, classes, held_out, said)
     model = ModelOptions(backbone=backbone, backbone_options=backbone_options)
     plan = plan_tuning(source.open(max(crop_sizes), seed), model, options, choices)
     _announce(plan)
@@ -155,16 +159,20 @@ class _Source(NamedTuple):
     """Names of a mask's values."""
     held_out: float
     """Share that is measured on."""
+    said: ClassWords
+    """Of the classes of a file."""
 
     def open(self, crop_size: int, seed: int) -> TrainingData:
         """Open it, split for a crop size."""
         held = HeldOut(crop_size, self.held_out, seed)
-        return labelled_data(self.images, self.labels, self.data, self.classes, held)
+        return labelled_data(self.images, self.labels, self.data, self.classes, held, self.said)
 
     def words(self) -> list[str]:
         """It as arguments of the command line."""
         named = {"--labels": self.labels, "--data": self.data, "--classes": self.classes}
+        named["--column"] = self.said.column
         given = [word for flag, text in named.items() if text for word in (flag, text)]
+        given += [word for text in self.said.words for word in ("--map", text)]
         return [*map(str, self.images), *given, "--held-out", str(self.held_out)]
 
 

@@ -22,8 +22,8 @@ def read_polygons(path: Path, image: PyramidImage) -> list[NDArray[np.float64]]:
     path
         A geometry, feature, collection of features or, as QuPath may write it, a
         list of features. Coordinates are the image's CRS where it lies in one, else
-        level-0 pixels ``(x, y)`` from the image's upper-left corner. Holes are
-        ignored.
+        level-0 pixels ``(x, y)`` from the image's upper-left corner. A polygon
+        with holes becomes several without.
     image
         What the polygons are about.
 
@@ -65,13 +65,37 @@ def _read(path: Path) -> shapely.Geometry:
 
 
 def _outlines(geometry: shapely.Geometry) -> Iterator[NDArray[np.float64]]:
-    """Outline of each polygon in a geometry, ``(n, 2)`` x and y."""
+    """Outlines ``(n, 2)`` x and y that together enclose all of a geometry but its holes."""
     if isinstance(geometry, shapely.Polygon):
-        if not geometry.is_empty:
-            yield shapely.get_coordinates(geometry.exterior)
-    elif hasattr(geometry, "geoms"):
+        whole = geometry if geometry.is_valid else shapely.make_valid(geometry, method="structure")
+        if isinstance(whole, shapely.Polygon):
+            yield from map(_corners, _without_holes(whole))
+            return
+        geometry = whole
+    if hasattr(geometry, "geoms"):
         for part in geometry.geoms:
             yield from _outlines(part)
+
+
+def _without_holes(polygon: shapely.Polygon) -> Iterator[shapely.Polygon]:
+    """A polygon cut through its holes until none of the parts has one."""
+    if polygon.is_empty:
+        return
+    if not polygon.interiors:
+        yield polygon
+        return
+    left, bottom, right, top = polygon.bounds
+    middle = (polygon.interiors[0].bounds[0] + polygon.interiors[0].bounds[2]) / 2
+    for low, high in ((left, middle), (middle, right)):
+        half = shapely.intersection(polygon, shapely.box(low, bottom, high, top))
+        for part in shapely.get_parts(half):
+            if isinstance(part, shapely.Polygon):
+                yield from _without_holes(part)
+
+
+def _corners(polygon: shapely.Polygon) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = shapely.get_coordinates(polygon.exterior)
+    return found
 
 
 def _to_pixels(xy: NDArray[np.float64], image: PyramidImage) -> NDArray[np.float64]:

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from napari_relay.exporting.mask import export_labels, export_mask
+from napari_relay.exporting.progress import ExportProgress, completed
+from napari_relay.exporting.rasters import (
+    RasterOptions,
+    export_labels,
+    export_mask,
+    export_raster,
+)
 
-__all__ = ["export_labels", "export_mask"]
+__all__ = [
+    "ExportProgress",
+    "RasterOptions",
+    "completed",
+    "export_labels",
+    "export_mask",
+    "export_raster",
+]

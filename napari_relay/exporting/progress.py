@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,3 +17,9 @@ class ExportProgress:
     """Parts that are written; the file is there when it is all of them."""
     total: int
     """All parts."""
+
+
+def completed(steps: Iterable[ExportProgress]) -> Path:
+    """Run an export to its end; the file or folder that it wrote."""
+    *_, last = steps
+    return last.path

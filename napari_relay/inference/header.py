@@ -167,6 +167,15 @@ class StoreHeader:
                 )
 
 
+def is_prediction(folder: Path) -> bool:
+    """Whether a folder is a prediction store, of any version."""
+    try:
+        attributes = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        return "format_version" in attributes[STORE_ATTRIBUTE]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 @contextmanager
 def opening_store(folder: Path) -> Iterator[None]:
     """Turn what goes wrong at opening into a sentence that names the folder."""

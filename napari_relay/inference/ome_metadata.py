@@ -79,6 +79,21 @@ def describe_attention(folder: zarr.Group, count: int, stride: int, placement: P
 def describe_labels(parent: zarr.Group, classes: ClassSchema) -> None:
     """Describe the group ``classes`` in ``parent`` as labels, with names and colours."""
     _describe(parent, {"labels": ["classes"]})
+    folder = parent["classes"]
+    assert isinstance(folder, zarr.Group)
+    describe_label_image(folder, classes, "../../")
+
+
+def describe_label_image(
+    folder: zarr.Group, classes: ClassSchema, image: str | None = None
+) -> None:
+    """Describe a group as a label image, with names and colours.
+
+    Parameters
+    ----------
+    image
+        Where from there the image is that it was made from; None: nowhere near.
+    """
     colors: list[dict[str, Any]] = [
         {"label-value": value, "rgba": [*_rgb(color), 255]}
         for value, color in enumerate(classes.colors)
@@ -86,9 +101,9 @@ def describe_labels(parent: zarr.Group, classes: ClassSchema) -> None:
     colors.append({"label-value": IGNORE_INDEX, "rgba": [0, 0, 0, 0]})
     names = [*enumerate(classes.names), (IGNORE_INDEX, "not predicted")]
     properties = [{"label-value": value, "class": name} for value, name in names]
-    label = {"colors": colors, "properties": properties, "source": {"image": "../../"}}
-    folder = parent["classes"]
-    assert isinstance(folder, zarr.Group)
+    label: dict[str, Any] = {"colors": colors, "properties": properties}
+    if image is not None:
+        label["source"] = {"image": image}
     _describe(folder, {"image-label": {"version": _VERSION, **label}})
 
 

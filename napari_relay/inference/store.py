@@ -22,7 +22,7 @@ from napari_relay.inference.attention_choice import AttentionChoice
 from napari_relay.inference.attention_maps import read_attention_map
 from napari_relay.inference.chunks import room_in
 from napari_relay.inference.header import STORE_ATTRIBUTE, StoreHeader, opening_store
-from napari_relay.inference.levels import LevelArray
+from napari_relay.inference.levels import LevelArray, TilePyramid
 from napari_relay.inference.lock import WriteLock
 from napari_relay.inference.options import PredictOptions
 from napari_relay.inference.regions import TileRegion, split_grid
@@ -224,6 +224,17 @@ class PredictionStore:
         """Whether the store keeps the probability of every class."""
         return self._arrays.probabilities is not None
 
+    @property
+    def probabilities(self) -> tuple[LevelArray, ...]:
+        """Probabilities ``(class, y, x)``, 0 ... 255 for 0 ... 1, with levels as :attr:`labels`.
+
+        Raises
+        ------
+        UserError
+            When the store keeps none.
+        """
+        return self._kept_probabilities().levels
+
     def read_labels(self, window: Window) -> NDArray[np.uint8]:
         """Labels of a window inside the image, ``(rows, cols)``; 255: not predicted."""
         return self._arrays.labels.read(window)
@@ -238,12 +249,15 @@ class PredictionStore:
         UserError
             When the store keeps none.
         """
+        return self._kept_probabilities().read(window)
+
+    def _kept_probabilities(self) -> TilePyramid:
         if self._arrays.probabilities is None:
             raise UserError(
                 f"{self.folder} keeps no probabilities; predict again with probabilities "
                 "switched on."
             )
-        return self._arrays.probabilities.read(window)
+        return self._arrays.probabilities
 
     def attention_map(
         self,

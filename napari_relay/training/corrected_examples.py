@@ -59,7 +59,9 @@ class CorrectedExamples:
     unseen: tuple[Example, ...]
     """Crops never learnt or rehearsed, labelled by the old model."""
     base_measured: tuple[Example, ...]
-    """Crops of the training data that are measured on; may be empty."""
+    """Crops held out from the model's training; may be empty."""
+    base_weights: tuple[float, ...]
+    """How many held-out windows each of them stands for."""
     regions: int
     """Corrected regions, learnt and held out."""
     is_held_out: bool
@@ -138,6 +140,7 @@ class ExampleGatherer:
             measured=tuple(map(_classes_alone, held_out or corrected[:MAX_MEASURED])),
             unseen=tuple(map(_as_labels, replayed[count:])),
             base_measured=base.measured,
+            base_weights=base.weights,
             regions=chosen.regions,
             is_held_out=bool(held_out),
         )

@@ -8,6 +8,9 @@ from torch import Tensor
 from napari_relay.training.lesson import LessonBatch
 from relay_tokens import IGNORE_INDEX, LossTerms, RelayLoss, RelayOutput
 
+BELIEF = 0.5
+"""Weight of the old model's beliefs of the training data, beside its labels."""
+
 
 class CorrectionLoss:
     """Learn the corrections, keep the old model's beliefs, and what it was trained on.
@@ -19,7 +22,9 @@ class CorrectionLoss:
     rehearsal
         Weight of the old model's beliefs.
     base
-        Weight of the training data.
+        Weight of the training data: of its labels, and half of it of the old model's
+        beliefs there, which remind better than labels alone (Buzzega et al., "Dark
+        Experience for General Continual Learning", NeurIPS 2020).
     """
 
     def __init__(self, context_factor: int | None, rehearsal: float, base: float) -> None:
@@ -43,12 +48,12 @@ class CorrectionLoss:
         terms: LossTerms = self._relay(_part(output, own), labels[own])
         total = terms.total
         total = total + excluded_loss(output.local_logits[own], lessons.excluded[own])
-        kept = divergence(output.local_logits, lessons.belief, lessons.rehearsed)
-        total = total + self._rehearsal * kept
+        total = total + self._rehearsal * _divergence(output, lessons, own)
         if base:
             known = slice(first, None)
             learnt = self._relay(_part(output, known), labels[known]).total
-            total = total + self._base * learnt
+            believed = _divergence(output, lessons, known)
+            total = total + self._base * (learnt + BELIEF * believed)
         return total
 
 
@@ -79,6 +84,10 @@ def divergence(logits: Tensor, targets: Tensor, kept: Tensor) -> Tensor:
     log_targets = targets.clamp(min=1e-6).log()
     each = (targets * (log_targets - logits.log_softmax(dim=1))).sum(dim=1)
     return torch.where(kept, each, 0).sum() / kept.sum().clamp(min=1)
+
+
+def _divergence(output: RelayOutput, lessons: LessonBatch, part: slice) -> Tensor:
+    return divergence(output.local_logits[part], lessons.belief[part], lessons.rehearsed[part])
 
 
 def _part(output: RelayOutput, own: slice) -> RelayOutput:

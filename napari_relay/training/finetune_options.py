@@ -28,7 +28,7 @@ USUAL: Mapping[Trains, Usual] = {
     "auto": Usual(60, 2e-3, 8),
     "head": Usual(80, 2e-3, 8),
     "adapters": Usual(60, 1e-3, 8),
-    "all": Usual(100, 1e-4, 8),
+    "all": Usual(90, 1e-4, 8),
 }
 """What is done unless something else is asked for; with ``auto``, at most."""
 
@@ -46,11 +46,12 @@ class FinetuneOptions:
     learning_rate: float | None = None
     """Of AdamW, falling to 0 along a half cosine."""
     batch_size: int | None = None
-    """Crop pairs in a batch: half with corrections, half to be remembered."""
+    """Crop pairs in a batch: half with corrections, half to be remembered; of a model
+    that ships with tiles of its training data, a quarter with corrections."""
     rehearsal: float | None = None
     """Weight of staying with the old model's predictions away from corrections. None:
     less where there are tiles of the training data, which hold it too."""
-    base: float = 5.0
+    base: float = 10.0
     """Weight of the tiles of its training data that a model ships with."""
     holdout: float = 0.25
     """Share of the corrected regions that is measured on instead of learnt, when
@@ -61,9 +62,9 @@ class FinetuneOptions:
     """Smallest mean IoU with the old predictions on unseen replayed windows for the
     new model to be recommended, where there are no tiles of its training data."""
     largest_loss: float = 0.01
-    """Largest loss of mIoU on tiles of the training data for it to be recommended."""
+    """Largest loss of mIoU on tiles held out from its training for it to be recommended."""
     evaluate_every: int | None = None
-    """Steps between two evaluations; the best one's weights are kept. None: a quarter."""
+    """Steps between two evaluations; the best one's weights are kept. None: a third."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``mps`` ..."""
     seed: int = 0
@@ -96,4 +97,4 @@ class FinetuneOptions:
     @property
     def evaluated_every(self) -> int:
         """Steps between two evaluations."""
-        return self.evaluate_every or -(-self.usual.steps // 4)
+        return self.evaluate_every or -(-self.usual.steps // 3)

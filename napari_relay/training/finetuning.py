@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_relay.inference.crops import check_fit
 from napari_relay.inference.devices import choose_device
-from napari_relay.training.base_tiles import read_base_tiles
+from napari_relay.training.base_tiles import count_base_tiles, read_base_tiles
 from napari_relay.training.corrected_examples import ExampleGatherer, GatheringStopped
 from napari_relay.training.corrected_image import CorrectedImage
 from napari_relay.training.examples import ExampleReader
@@ -38,7 +38,7 @@ class FinetuneResult:
     """Whether the measured corrections were kept out of the training. With fewer
     than four corrected regions all are learnt, and measured on too."""
     base_before: Scores | None
-    """The old model on tiles of its training data; None where it ships with none."""
+    """The old model on tiles held out from its training; None where it ships with none."""
     base_after: Scores | None
     """The new model on the same, which it never saw in the round."""
     agreement: float
@@ -113,7 +113,8 @@ def finetune(
     UserError
         When nothing was corrected, or an image does not fit the model.
     """
-    options = settled(options or FinetuneOptions(), checkpoint.model)
+    base_tiles = count_base_tiles(checkpoint.base_tiles)
+    options = settled(options or FinetuneOptions(), checkpoint.model, base_tiles)
     given = [images] if isinstance(images, CorrectedImage) else list(images)
     try:
         round_ = _begin(checkpoint, given, options, should_stop)

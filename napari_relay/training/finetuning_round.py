@@ -181,7 +181,9 @@ class FinetuningRound:
         examples, scores = self._examples, self.student.scores
         return Measurement(
             scores(examples.measured),
-            scores(examples.base_measured) if examples.base_measured else None,
+            scores(examples.base_measured, examples.base_weights)
+            if examples.base_measured
+            else None,
             scores(examples.unseen).miou,
         )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from napari_relay.inference.devices import choose_device
+from napari_relay.training.base_tile_draw import MEASURED
 from napari_relay.training.finetune_options import FinetuneOptions, Trains
 from relay_tokens import RelaySegmenter
 
@@ -28,9 +29,9 @@ STEP_COST = {"auto": 2.3, "head": 2.3, "adapters": 2.6, "all": 3.2}
 FEWEST_STEPS = 30
 """Steps with which adapters or all weights learn enough to be chosen."""
 USUAL_LESSONS = 40
-"""Crops of a round before they are counted."""
+"""Crops of a round before they are counted, without tiles of the training data."""
 USUAL_MEASURED = 30
-"""Crops of an evaluation before they are counted."""
+"""Crops of an evaluation before they are counted, without such tiles."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class Clock:
         return speed * work.between(done, work.options.usual.steps)
 
 
-def settled(options: FinetuneOptions, model: RelaySegmenter) -> FinetuneOptions:
+def settled(
+    options: FinetuneOptions, model: RelaySegmenter, base_tiles: int = 0
+) -> FinetuneOptions:
     """Turn ``auto`` into what trains and how many steps, by measuring the model's speed.
 
     Parameters
@@ -102,10 +105,10 @@ def settled(options: FinetuneOptions, model: RelaySegmenter) -> FinetuneOptions:
     """
     if options.trains != "auto":
         return options
-    return suited(options, pass_seconds(model, options.device))
+    return suited(options, pass_seconds(model, options.device), base_tiles)
 
 
-def suited(options: FinetuneOptions, pass_: float) -> FinetuneOptions:
+def suited(options: FinetuneOptions, pass_: float, base_tiles: int = 0) -> FinetuneOptions:
     """The most that can be trained in the time there is: all weights, adapters or the head.
 
     Parameters
@@ -119,13 +122,13 @@ def suited(options: FinetuneOptions, pass_: float) -> FinetuneOptions:
     for trains in wanted:
         most = replace(options, trains=trains)
         steps = most.usual.steps
-        while steps > FEWEST_STEPS and round_seconds(pass_, replace(most, steps=steps)) > (
-            options.seconds
-        ):
+        while True:
+            found = replace(most, steps=steps)
+            if round_seconds(pass_, found, base_tiles) <= options.seconds:
+                return found
+            if steps <= FEWEST_STEPS:
+                break
             steps -= 5
-        found = replace(most, steps=steps)
-        if round_seconds(pass_, found) <= options.seconds:
-            return found
     return replace(options, trains="head")
 
 
@@ -161,7 +164,7 @@ def pass_seconds(model: RelaySegmenter, device: str = "auto", tries: int = 2) ->
     return min(taken)
 
 
-def round_seconds(pass_: float, options: FinetuneOptions, crops: int = USUAL_LESSONS) -> float:
+def round_seconds(pass_: float, options: FinetuneOptions, base_tiles: int = 0) -> float:
     """Guess how long a round takes.
 
     Parameters
@@ -170,8 +173,10 @@ def round_seconds(pass_: float, options: FinetuneOptions, crops: int = USUAL_LES
         Seconds of :func:`pass_seconds`.
     options
         How it goes.
-    crops
-        Crops that are learnt or rehearsed.
+    base_tiles
+        Of :func:`~napari_relay.training.base_tiles.count_base_tiles`.
     """
-    work = RoundWork(options, crops, USUAL_MEASURED, frozen_steps(options, True))
+    lessons = USUAL_LESSONS + base_tiles
+    measured = USUAL_MEASURED + round(base_tiles * MEASURED / (1 - MEASURED))
+    work = RoundWork(options, lessons, measured, frozen_steps(options, True))
     return pass_ * (work.gathering + work.between(0, options.usual.steps))

@@ -88,9 +88,9 @@ def replayed_lesson(example: Example, belief: NDArray[np.float32]) -> Lesson:
 
 
 def base_lesson(example: Example, belief: NDArray[np.float32]) -> Lesson:
-    """A lesson from a crop of the training data, with its true labels."""
+    """A lesson from a crop of the training data, with its true labels and the old belief."""
     nothing = np.full_like(example.labels, IGNORE_INDEX)
-    return Lesson(example, nothing, belief, np.zeros_like(example.crops.valid))
+    return Lesson(example, nothing, belief, example.crops.valid)
 
 
 def stack_lessons(lessons: Sequence[Lesson]) -> LessonBatch:

@@ -38,7 +38,10 @@ class Drawn(NamedTuple):
 
 
 class LessonDraw:
-    """Draws batches: half of corrections, evenly by class; half of what is to be kept.
+    """Draws batches of corrections, evenly by class, and of what is to be kept.
+
+    Half and half; with tiles of the training data, which are many and differ, a quarter are
+    corrections and an eighth is replayed.
 
     Parameters
     ----------
@@ -74,8 +77,11 @@ class LessonDraw:
             How many these are.
         """
         replayed, base = self._examples.replayed, self._examples.base
-        kept = count // 2 if replayed or base else 0
-        known = (kept - (kept // 4 if replayed else 0)) if base else 0
+        kept = count // 2 if replayed else 0
+        known = 0
+        if base:
+            kept = count - max(count // 4, 1)
+            known = kept - (max(count // 8, 1) if replayed and kept > 1 else 0)
         lessons = [self._corrected(rng) for _ in range(count - kept)]
         lessons += [replayed[rng.integers(len(replayed))] for _ in range(kept - known)]
         lessons += [base[rng.integers(len(base))] for _ in range(known)]

@@ -15,6 +15,7 @@ from napari_relay.training.context_effect import ContextEffect
 from napari_relay.training.dataset_evaluation import Evaluation, RatedExample
 from napari_relay.training.figures import require_matplotlib, save_figure
 from napari_relay.training.metrics import Scores
+from napari_relay.training.pages import page_environment
 from napari_relay.training.pictures import ShownExample, draw_examples
 from napari_relay.training.plots import draw_confusion, draw_reliability
 from relay_tokens import Checkpoint, ClassSchema, UserError
@@ -267,24 +268,7 @@ def _title(example: RatedExample) -> str:
 
 
 def _environment() -> Environment:
-    try:
-        from jinja2 import Environment, PackageLoader, select_autoescape
-    except ImportError as error:
-        raise UserError("Reports need jinja2; run: pip install 'napari-relay[train]'") from error
-    environment = Environment(
-        loader=PackageLoader("napari_relay.training", "report_templates"),
-        autoescape=select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = _cell
-    return environment
-
-
-def _cell(text: str) -> str:
-    """Text that does not end a cell of a Markdown table."""
-    return text.replace("|", r"\|")
+    return page_environment("napari_relay.training", "report_templates")
 
 
 def _write(path: Path, text: str) -> None:

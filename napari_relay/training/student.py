@@ -64,15 +64,17 @@ class Student:
         return self.model.classify(self._features(seen, examples))
 
     @torch.no_grad()
-    def scores(self, examples: Sequence[Example]) -> Scores:
-        """Compare predictions with the labels of examples."""
+    def scores(self, examples: Sequence[Example], weights: Sequence[float] | None = None) -> Scores:
+        """Compare predictions with the labels of examples, each counted ``weights`` times."""
         classes = self.model.config.num_classes
         found = [
             confusion_matrix(example.labels, predicted, classes)
             for batch in batched(examples, BATCH)
             for example, predicted in zip(batch, self._predicted(batch), strict=True)
         ]
-        return Scores(sum(found, start=_nothing(classes)))
+        counted = zip(found, weights or [1.0] * len(found), strict=True)
+        total = sum((one * weight for one, weight in counted), start=_nothing(classes))
+        return Scores(np.rint(total).astype(np.int64))
 
     def snapshot(self) -> Snapshot:
         """Copy of the weights that learn, as they are now."""
@@ -131,5 +133,5 @@ def _empty_crops(model: RelaySegmenter) -> tuple[Tensor, Tensor | None]:
     return crop, None if config.context_factor is None else crop
 
 
-def _nothing(classes: int) -> NDArray[np.int64]:
-    return np.zeros((classes, classes), np.int64)
+def _nothing(classes: int) -> NDArray[np.float64]:
+    return np.zeros((classes, classes))

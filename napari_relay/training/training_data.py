@@ -12,6 +12,7 @@ from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage, open_stack
 from napari_relay.images.band_statistics import BandStatistics
 from napari_relay.training.datasets.dataset import Dataset, Sample
+from napari_relay.training.imported.training_labels import training_labels
 from napari_relay.training.labelled_image import (
     LabelledImage,
     Opened,
@@ -20,7 +21,6 @@ from napari_relay.training.labelled_image import (
     labelled_image,
 )
 from napari_relay.training.labels import LabelSource, compute_labels
-from napari_relay.training.mask_labels import MaskLabels
 from napari_relay.training.normalization import estimate_normalization
 from napari_relay.training.recipes import label_recipe, recipe_names
 from napari_relay.training.splits import split_image
@@ -93,6 +93,8 @@ def image_data(
     crop_size: int,
     held_out: float,
     seed: int,
+    words: Sequence[str] = (),
+    column: str | None = None,
 ) -> TrainingData:
     """Train on one image, some blocks of which are held out.
 
@@ -102,15 +104,20 @@ def image_data(
         Any image :func:`napari_relay.images.open_image` reads, or several rasters
         of one place, which become one (:func:`napari_relay.images.open_stack`).
     labels
-        Name of a recipe, or a mask file on the image's grid.
+        Name of a recipe, or a mask or vector file.
     class_names
-        What the values 0, 1, ... of a mask file mean; recipes know theirs.
+        What the values 0, 1, ... of a mask mean, and the names in a vector file;
+        recipes know theirs.
     crop_size
         Side of a local crop.
     held_out
         Share of the image that is measured on, 0 to 1.
     seed
         Of the choice of blocks.
+    words
+        What other classes of a file mean, see ``ClassMapping.told``.
+    column
+        Column of a vector file that says the class.
 
     Raises
     ------
@@ -118,7 +125,7 @@ def image_data(
         When a file or a name does not fit.
     """
     image = open_stack(paths)
-    source, classes, words, text = _labels_of(image, labels, class_names)
+    source, classes, words, text = _labels_of(image, labels, class_names, words, column)
     split = split_image(image.shape, crop_size, held_out, seed, source)
     return TrainingData(
         images=(labelled_image(image, source, split),),
@@ -207,25 +214,30 @@ def _images_text(count: int) -> str:
 
 
 def _labels_of(
-    image: PyramidImage, labels: str, class_names: Sequence[str]
+    image: PyramidImage,
+    labels: str,
+    class_names: Sequence[str],
+    words: Sequence[str],
+    column: str | None,
 ) -> tuple[LabelSource, ClassSchema, tuple[Normalization, ...], str]:
     """Labels, classes, normalisation of each band, and where the labels come from."""
     if labels in recipe_names():
         recipe = label_recipe(labels, image)
         small = image.window.area <= IN_MEMORY
-        source = compute_labels(recipe, image.shape) if small else recipe
-        words = (recipe.normalization,) * len(image.bands)
-        return source, recipe.classes, words, f"recipe `{labels}`, computed from the image"
+        computed: LabelSource = compute_labels(recipe, image.shape) if small else recipe
+        seen = (recipe.normalization,) * len(image.bands)
+        return computed, recipe.classes, seen, f"recipe `{labels}`, computed from the image"
     if not Path(labels).exists():
         raise UserError(
-            f"There are no labels {labels!r}; name a mask file, or one of the recipes "
+            f"There are no labels {labels!r}; name a mask or vector file, or one of the recipes "
             f"{', '.join(recipe_names())}."
         )
     if not class_names:
-        raise UserError(f"The classes of the mask {labels} have no names; give one for each value.")
+        raise UserError(f"The classes of {labels} have no names; give one for each with --classes.")
     classes = ClassSchema.from_names(class_names)
-    mask = MaskLabels(labels, image, classes)
-    return mask, classes, _terrain_normalization(image.bands, image), f"mask `{Path(labels).name}`"
+    found = training_labels(Path(labels), image, classes, words, column)
+    text = f"file `{Path(labels).name}`"
+    return found, classes, _terrain_normalization(image.bands, image), text
 
 
 def _terrain_normalization(bands: Sequence[str], image: PyramidImage) -> tuple[Normalization, ...]:

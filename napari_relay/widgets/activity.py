@@ -10,6 +10,7 @@ from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, QTimer
 
 from napari_relay.annotation.painting import PaintProgress
+from napari_relay.exporting.progress import ExportProgress
 from napari_relay.inference import TileResult
 from napari_relay.training import FinetuneProgress
 from napari_relay.widgets.controller import FINETUNING, PREDICTING, RelayController
@@ -53,7 +54,8 @@ class Activity(QObject):
         self._timer.timeout.connect(self._follow)
         jobs = self.watch(controller.jobs)
         opening = self.watch(controller.opener.jobs)
-        self.watch(controller.exports)
+        exporting = self.watch(controller.exporter.jobs)
+        controller.exporter.jobs.advanced.connect(partial(_advance_export, exporting))
         tuning = self.watch(controller.finetuner.jobs, controller.finetuner.stop)
         controller.predicted.connect(lambda result: _advance_job(jobs, result))
         controller.finetuner.progressed.connect(lambda progress: _advance_job(tuning, progress))
@@ -148,6 +150,12 @@ def _advance_job(running: list[Task], result: TileResult | FinetuneProgress) -> 
 def _advance_painting(running: list[Task], progress: object) -> None:
     for task in running:
         if isinstance(progress, PaintProgress):
+            task.done, task.total = progress.done, progress.total
+
+
+def _advance_export(running: list[Task], progress: object) -> None:
+    for task in running:
+        if isinstance(progress, ExportProgress):
             task.done, task.total = progress.done, progress.total
 
 

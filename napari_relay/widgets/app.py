@@ -13,6 +13,7 @@ import imageio.v3
 import napari
 from napari._qt import qt_main_window
 from napari.viewer import Viewer
+from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_relay.inference import reserve_gui_core, share_interpreter, stand_back
@@ -21,6 +22,8 @@ from napari_relay.widgets.panel import RelayPanel, main_window
 from napari_relay.widgets.start_page import StartPage
 
 _SIZE = (1600, 1000)
+_COLLECT_EVERY_MS = 60_000
+_NEVER = 1_000_000
 _PATIENCE = 5
 """Of the threads that read pixels: less than of those that predict."""
 
@@ -61,6 +64,7 @@ def open_window() -> RelayPanel:
     warnings.filterwarnings("ignore", message="System theme detection requires")
     viewer = Viewer(title="napari-relay", show_welcome_screen=False)
     panel = RelayPanel(viewer)
+    _collect_now_and_then(panel)
     viewer.window.add_dock_widget(panel, name="Relay", area="right")
     viewer.window.resize(*_SIZE)
     add_start_page(panel)
@@ -75,6 +79,27 @@ def _collect_less() -> None:
     if not gc.get_freeze_count():
         gc.collect()
         gc.freeze()
+
+
+def _collect_now_and_then(parent: QObject) -> None:
+    """Look through all that has lived for long once a minute, not every few seconds.
+
+    It takes 50 ms, which beside a frame being drawn is too long for a hand that pans.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(*usual[:2], _NEVER)
+
+    def collect_as_before() -> None:
+        gc.set_threshold(*usual)
+
+    parent.destroyed.connect(collect_as_before)
+
+    def collect() -> None:
+        gc.collect()
+
+    timer = QTimer(parent)
+    timer.timeout.connect(collect)
+    timer.start(_COLLECT_EVERY_MS)
 
 
 def _read_in_the_background() -> None:

@@ -7,8 +7,9 @@ from napari.layers import Image, Shapes
 from napari.viewer import Viewer
 from numpy.typing import NDArray
 
-from napari_relay.widgets.image_layer import placement_of
+from napari_relay.widgets.image_layer import placement_of, pyramid_of
 from napari_relay.widgets.layer_drawing import in_image, outline
+from napari_relay.widgets.layer_files.place import place_metadata
 
 NAME = "Area to predict"
 _COLOR = "#f0e442"
@@ -70,11 +71,13 @@ class AreaLayer:
         return [] if self.layer is None else [self.layer]
 
     def _make(self) -> Shapes:
+        image = pyramid_of(self._base)
         self._layer = Shapes(
             name=NAME,
             ndim=2,
             edge_color=_COLOR,
             face_color="transparent",
+            metadata=place_metadata(image) if image is not None else {},
             **placement_of(self._base),
         )
         self._viewer.add_layer(self._layer)

@@ -10,11 +10,11 @@ from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
 
-from napari_relay.exporting import export_mask
 from napari_relay.geometry import Window
 from napari_relay.images import PyramidImage
 from napari_relay.inference import Area, PredictionReport, TileResult
 from napari_relay.session import ModelVersion, Session
+from napari_relay.widgets.exporter import Exporter
 from napari_relay.widgets.finetuner import FINETUNING, Accepted, Finetuner
 from napari_relay.widgets.image_opener import OPENING, ImageOpener
 from napari_relay.widgets.jobs import JobRunner, report
@@ -25,10 +25,9 @@ from napari_relay.widgets.session_layers import SessionLayers
 from napari_relay.widgets.viewport import show_window
 from relay_tokens import Checkpoint, UserError, load_model
 
-__all__ = ["EXPORTING", "FINETUNING", "OPENING", "PREDICTING", "RelayController"]
+__all__ = ["FINETUNING", "OPENING", "PREDICTING", "RelayController"]
 
 PREDICTING = "Predicting"
-EXPORTING = "Saving the mask"
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,6 @@ class Asked:
     """Of which image."""
     areas: list[Area] | None
     """Where; None: everywhere."""
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A file that has been written."""
-
-    path: Path
-    """Where."""
 
 
 class RelayController(QObject):
@@ -81,8 +72,7 @@ class RelayController(QObject):
         self.jobs = JobRunner(self)
         self.jobs.advanced.connect(self._on_result)
         self.jobs.ended.connect(self._on_ended)
-        self.exports = JobRunner(self)
-        self.exports.advanced.connect(self._on_result)
+        self.exporter = Exporter(self)
         self.images = OpenImages(viewer, self)
         self.finetuner = Finetuner(self.images, self)
         self.finetuner.accepted.connect(self._on_accepted)
@@ -288,27 +278,13 @@ class RelayController(QObject):
         if parent is not None:
             self.use_version(parent)
 
-    # --- saving
-
-    def save_mask(self, path: Path) -> None:
-        """Write the predicted class mask to a file, in a worker of its own."""
-        session = self.session
-        if session is None or session.store is None:
-            return
-        store, image = session.store, session.image
-
-        def write() -> Iterator[object]:
-            yield Saved(export_mask(store, image, path))
-
-        self.exports.start(EXPORTING, write)
-
     # --- what follows from it
 
     def close(self) -> None:
         """Stop everything; the viewer is left as it is."""
         self.closing.emit()
         self.jobs.cancel()
-        self.exports.cancel()
+        self.exporter.cancel()
         self.finetuner.cancel()
         self.opener.cancel()
         self.images.close()
@@ -330,8 +306,6 @@ class RelayController(QObject):
                 show_warning(notice)
         elif isinstance(result, PredictionReport):
             self.reported.emit(result)
-        elif isinstance(result, Saved):
-            show_info(f"Saved {result.path}.")
 
     def _on_ended(self, name: str, complete: bool) -> None:
         if name == PREDICTING and complete:

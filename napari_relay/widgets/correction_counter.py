@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_relay.annotation import CorrectionStore
 from napari_relay.annotation.value_counts import ValueCounts
-from napari_relay.annotation.values import value_names
+from napari_relay.training.correction_values import value_names
 from napari_relay.widgets.jobs import JobRunner
 
 

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from napari_relay.images import image_suffixes
 from napari_relay.sessions import is_session
 from napari_relay.widgets.controller import RelayController
+from napari_relay.widgets.layer_files.shapes import is_vector
 
 _CHOOSE = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier
 """Held for napari's own ways: to choose a reader, or to stack files."""
@@ -75,11 +76,13 @@ def _local_paths(event: QDropEvent) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.is_dir() or path.suffix.lower() in image_suffixes()
+    if path.is_dir():
+        return True
+    return path.suffix.lower() in image_suffixes() and not is_vector(path)
 
 
 def _others_read(paths: list[Path]) -> bool:
-    """Whether nothing is ours, and napari has a reader for it."""
+    """Whether nothing is an image, and napari has a reader for it: for shapes it is ours."""
     if any(_is_ours(path) for path in paths):
         return False
     readers = PluginManager.instance().iter_compatible_readers([str(path) for path in paths])

@@ -88,7 +88,7 @@ def band_levels(
         levels = [_as_bytes(level, limits) for level in levels]
     else:
         levels = [level[..., 0] for level in levels]
-    padded = _pad_alike(levels, image.factors)
+    padded = pad_alike(levels, image.factors)
     return padded if len(padded) > 1 else padded[0]
 
 
@@ -207,24 +207,33 @@ def _as_bytes(level: da.Array, limits: Sequence[Limits]) -> da.Array:
     return cast(da.Array, da.map_blocks(stretch, level, dtype=np.uint8))
 
 
-def _pad_alike(levels: list[da.Array], factors: Sequence[float]) -> list[da.Array]:
+def pad_alike(levels: list[da.Array], factors: Sequence[float], fill: float = 0) -> list[da.Array]:
     """Pad the levels so that each is exactly its factor smaller than level 0.
 
     napari stretches every level over the extent of level 0; levels with a
     broken pixel at the edge would be off by up to a coarse pixel.
+
+    Parameters
+    ----------
+    levels
+        ``(y, x, ...)``.
+    factors
+        Level-0 pixels a pixel of each.
+    fill
+        Value of the pixels that are added.
     """
     if any(factor != round(factor) for factor in factors):
         return levels
     step = math.lcm(*(round(factor) for factor in factors))
     full = [math.ceil(side / step) * step for side in levels[0].shape[:2]]
     return [
-        _pad(level, [side // round(f) for side in full])
+        _pad(level, [side // round(f) for side in full], fill)
         for level, f in zip(levels, factors, strict=True)
     ]
 
 
-def _pad(level: da.Array, sides: Sequence[int]) -> da.Array:
+def _pad(level: da.Array, sides: Sequence[int], fill: float) -> da.Array:
     missing = [max(side - have, 0) for side, have in zip(sides, level.shape[:2], strict=True)]
     width = [(0, m) for m in missing] + [(0, 0)] * (level.ndim - 2)
-    padded = cast(da.Array, da.pad(level, width) if any(missing) else level)
+    padded = cast(da.Array, da.pad(level, width, constant_values=fill) if any(missing) else level)
     return cast(da.Array, padded[: sides[0], : sides[1]])

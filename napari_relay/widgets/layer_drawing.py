@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from napari_relay.exporting.figure_drawing import FigureLine, FigurePoint, Rgba
 from napari_relay.geometry import Window
 
-_OPEN = ("line", "path")
+OPEN_KINDS = ("line", "path")
+"""Kinds of shapes that enclose nothing."""
 _ELLIPSE = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
@@ -80,7 +81,7 @@ def _lines(
             _faded(edge, layer.opacity),
             _faded(face, layer.opacity),
             float(width) * _stretch(layer, base) * pixel_size[1],
-            kind not in _OPEN,
+            kind not in OPEN_KINDS,
         )
 
 

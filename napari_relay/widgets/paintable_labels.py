@@ -32,8 +32,9 @@ from napari_relay.annotation.outlines import PolygonPainting
 from napari_relay.annotation.painting import Painting, paint
 from napari_relay.annotation.predicted import reaches_border
 from napari_relay.annotation.step_log import StepLog
-from napari_relay.annotation.values import value_colors, value_names
+from napari_relay.annotation.values import value_colors
 from napari_relay.geometry import Window, union
+from napari_relay.training.correction_values import value_names
 from napari_relay.widgets.bucket import CUT_FILL, MAX_FILL, Bucket, Flood
 from napari_relay.widgets.canvas_hand import Hand, act
 from napari_relay.widgets.labels_overlays import use_own_overlays

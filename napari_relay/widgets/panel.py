@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtGui import QShowEvent
@@ -62,7 +64,10 @@ class RelayPanel(QWidget):
             self.attention,
             (self.prediction, self.correction, self.finetuning),
         )
-        self.help = self._help_button()
+        self.help = _tool("? Help", "How the work goes, and all keys", self.show_help)
+        self.go_to_export = _tool(
+            "Export", "Go to where masks, polygons and reports are saved", self.show_export
+        )
         self._help_sheet: HelpSheet | None = None
         self._lay_out()
         self.activity = Activity(self.controller, self.controller)
@@ -82,6 +87,11 @@ class RelayPanel(QWidget):
         if self._help_sheet is None:
             self._help_sheet = HelpSheet(self.keys.bound, self)
         self._help_sheet.bring_up()
+
+    def show_export(self) -> None:
+        """Unfold the section *Export* and bring it into view."""
+        self.export.heading.setChecked(True)
+        self._column.reveal(self.export)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
         """Watch what is dropped on the window, once it is known."""
@@ -103,15 +113,8 @@ class RelayPanel(QWidget):
             self.export,
         )
 
-    def _help_button(self) -> QToolButton:
-        made = QToolButton()
-        made.setText("? Help")
-        made.setToolTip("How the work goes, and all keys")
-        made.clicked.connect(self.show_help)
-        return made
-
     def _lay_out(self) -> None:
-        column = Column(self._sections())
+        self._column = column = Column(self._sections())
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
@@ -126,6 +129,7 @@ class RelayPanel(QWidget):
         top = QHBoxLayout()
         top.setContentsMargins(8, 2, 8, 0)
         top.addStretch(1)
+        top.addWidget(self.go_to_export)
         top.addWidget(self.help)
         return top
 
@@ -153,6 +157,15 @@ class RelayPanel(QWidget):
                 activity.close()
 
         self.destroyed.connect(close)
+
+
+def _tool(text: str, tip: str, clicked: Callable[[], None]) -> QToolButton:
+    """A button at the top of the panel."""
+    made = QToolButton()
+    made.setText(text)
+    made.setToolTip(tip)
+    made.clicked.connect(lambda: clicked())
+    return made
 
 
 def main_window(widget: QWidget) -> QMainWindow | None:

@@ -13,6 +13,10 @@ from napari_relay.inference import PredictionStore
 from napari_relay.inference.levels import LevelArray
 from napari_relay.session import Session
 from napari_relay.widgets.image_layer import placement_of
+from napari_relay.widgets.layer_files.place import place_metadata
+
+QUANTITY_KEY = "napari-relay-quantity"
+"""Key of a layer's metadata that says which score it shows."""
 
 ScoreName = Literal["confidence", "entropy", "disagreement"]
 Levels = tuple[LevelArray, ...]
@@ -124,6 +128,7 @@ class ScoreOverlay:
         self.layer.data = list(levels)
         self.layer.colormap = clear_below(score.colormap)
         self.layer.name = score.title
+        self.layer.metadata[QUANTITY_KEY] = score.name
 
     def refresh(self) -> None:
         """Draw again: tiles have arrived."""
@@ -145,6 +150,7 @@ class ScoreOverlay:
             contrast_limits=(1, 255),
             opacity=0.7,
             cache=False,
+            metadata={QUANTITY_KEY: score.name, **place_metadata(self._session.image)},
             **placement_of(self._base),
         )
 

@@ -17,6 +17,7 @@ from napari_relay.session import Session
 from napari_relay.widgets.area_layer import AreaLayer
 from napari_relay.widgets.attention_layers import AttentionLayers
 from napari_relay.widgets.image_layer import placement_of
+from napari_relay.widgets.layer_files.place import place_metadata
 from napari_relay.widgets.paintable_labels import Labels as PaintableLabels
 from napari_relay.widgets.paintable_labels import correction_colormap, corrections_layer
 from napari_relay.widgets.painter import Painter
@@ -161,6 +162,7 @@ class SessionLayers:
         else:
             self.prediction.data = list(store.labels)
             self.prediction.colormap = class_colormap(store.classes)
+            self.prediction.features = class_features(store.classes)
             self._refresher = RegionRefresher(self.prediction)
         self._score.follow_store()
         if self._painted is not corrections:
@@ -214,15 +216,15 @@ class SessionLayers:
     # --- making layers
 
     def _add_prediction(self, store: PredictionStore) -> Labels:
-        names = [*store.classes.names, "not predicted"]
         layer = Labels(
             list(store.labels),
             multiscale=True,
             name="Prediction",
             colormap=class_colormap(store.classes),
-            features={"index": [*range(len(store.classes)), IGNORE_INDEX], "class": names},
+            features=class_features(store.classes),
             opacity=0.5,
             cache=False,
+            metadata=place_metadata(self.session.image),
             **placement_of(self.base),
         )
         self._refresher = RegionRefresher(layer)
@@ -233,6 +235,7 @@ class SessionLayers:
         layer = corrections_layer(corrections, self.session.classes, **placement_of(self.base))
         layer.can_paint = layer.editable = not self.session.read_only
         layer.painter = self.painter
+        layer.metadata.update(place_metadata(self.session.image))
         self._insert(layer)
         return layer
 
@@ -256,6 +259,12 @@ def _remove(shown: LayerList, layers: list[Layer]) -> None:
     for layer in layers:
         if layer in shown:
             shown.remove(layer)
+
+
+def class_features(classes: ClassSchema) -> dict[str, list[Any]]:
+    """What each label of a class mask is called, for the cursor's tooltip and for saving."""
+    labels = [*range(len(classes)), IGNORE_INDEX]
+    return {"index": labels, "class": [*classes.names, "not predicted"]}
 
 
 def class_colormap(classes: ClassSchema) -> DirectLabelColormap:

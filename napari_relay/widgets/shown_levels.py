@@ -14,7 +14,7 @@ from napari.layers._multiscale_data import MultiScaleData
 from numpy.typing import NDArray
 
 from napari_relay.annotation import EditablePyramid, LevelView
-from napari_relay.annotation.values import allowed_values
+from napari_relay.training.correction_values import allowed_values
 from napari_relay.widgets.region_refresh import Slices, window_of
 from relay_tokens import ClassSchema
 

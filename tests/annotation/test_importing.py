@@ -79,7 +79,7 @@ def test_a_value_that_is_no_class_is_named_and_nothing_is_changed(
     values = np.full(SHAPE, 255, np.uint8)
     values[0, 0], values[250, 250] = 1, 17
     tifffile.imwrite(tmp_path / "mask.tif", values)
-    with pytest.raises(UserError, match=r"mask.tif has the value 17.*2 nuclei"):
+    with pytest.raises(UserError, match=r"mask.tif has 17, which.*--map \"17=...\".*nuclei"):
         import_corrections(corrections, image, tmp_path / "mask.tif")
     assert corrections.is_empty
 
@@ -173,7 +173,10 @@ def test_names_that_are_no_class_are_all_named_and_nothing_is_changed(
 ) -> None:
     boxes = [(name, world(shapely.box(0, 0, 9, 9))) for name in ("tissue", "moat", "kiln")]
     path = geojson(tmp_path / "areas.geojson", boxes, "urn:ogc:def:crs:EPSG::32632")
-    with pytest.raises(UserError, match=r"kiln, moat in its column Class.*background, tissue"):
+    with pytest.raises(
+        UserError,
+        match=r"has moat, kiln, which.*--map \"kiln=...\".*nuclei",
+    ):
         import_corrections(corrections, image, path)
     assert corrections.is_empty
 
@@ -182,9 +185,9 @@ def test_a_vector_file_without_a_class_column_names_those_it_has(
     corrections: CorrectionStore, image: PyramidImage, tmp_path: Path
 ) -> None:
     path = tmp_path / "plain.geojson"
-    geojson(path, [("tissue", world(shapely.box(0, 0, 9, 9)))], None)
+    geojson(path, [("flat", world(shapely.box(0, 0, 9, 9)))], None)
     path.write_text(path.read_text().replace('"Class"', '"kind_of"'))
-    with pytest.raises(UserError, match="rename the one with the class, of id, kind_of"):
+    with pytest.raises(UserError, match="name the one with the class, of id, kind_of"):
         import_corrections(corrections, image, path)
     point = '{"type": "Point", "coordinates": [1, 2]}'
     feature = f'{{"type": "Feature", "properties": {{"class": "tissue"}}, "geometry": {point}}}'

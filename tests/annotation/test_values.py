@@ -7,9 +7,9 @@ import pytest
 
 from napari_relay.annotation import CorrectionStore
 from napari_relay.annotation.pyramid import pool
-from napari_relay.annotation.values import value_colors, value_names
+from napari_relay.annotation.values import value_colors
 from napari_relay.geometry import Window
-from napari_relay.training.correction_values import IGNORED, MAX_CLASSES, NOT_CLASS
+from napari_relay.training.correction_values import IGNORED, MAX_CLASSES, NOT_CLASS, value_names
 from relay_tokens import ClassSchema, UserError
 
 

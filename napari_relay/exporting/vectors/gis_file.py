@@ -130,13 +130,13 @@ def _written(path: Path) -> Iterator[None]:
             # An image without a CRS has none to give.
             warnings.filterwarnings("ignore", message="'crs' was not provided")
             yield
-    except (
-        errors.DataSourceError,
-        errors.DataLayerError,
-        errors.FeatureError,
-        errors.GeometryError,
-        errors.CRSError,
-    ) as error:
+    except errors.CRSError as error:
+        raise UserError(
+            f"{path} cannot be written, since GDAL does not know the image's coordinate reference "
+            "system; give the image the right one, e.g. with gdal_edit -a_srs, or choose a name "
+            "that ends in .qupath.geojson, for pixels."
+        ) from error
+    except (errors.DataSourceError, errors.DataLayerError, errors.FeatureError) as error:
         raise UserError(
             f"{path} cannot be written ({str(error).strip().rstrip('.')}); free some space or "
             "choose a folder that exists and can be written."

@@ -9,8 +9,9 @@ import shapely
 from numpy.typing import NDArray
 
 from napari_relay.exporting.vectors.outlines import Polygons
-from napari_relay.images.grid import require_rasterio, same_crs
+from napari_relay.exporting.vectors.packages import require
 from napari_relay.images.pyramid import PyramidImage
+from relay_tokens import UserError
 
 LONGITUDE_LATITUDE = "OGC:CRS84"
 """WGS 84 as RFC 7946 has it: longitude, latitude."""
@@ -39,12 +40,12 @@ def in_degrees(polygons: Polygons, image: PyramidImage) -> Polygons:
     Raises
     ------
     UserError
-        When the image is in another system and rasterio is not installed.
+        When the image is in a system that cannot be brought there, or in another
+        system and rasterio is not installed.
     """
-    crs = image.crs or LONGITUDE_LATITUDE
-    digits = _digits(image)
-    if not same_crs(crs, LONGITUDE_LATITUDE) and not same_crs(crs, "EPSG:4326"):
-        require_rasterio()
+    digits, crs = _digits(image), image.crs
+    if crs is not None and crs.upper() != "EPSG:4326":
+        require("rasterio", f"GeoJSON of an image in {crs}")
         polygons = in_world(shapely.segmentize(polygons, _LONGEST_SIDE), image)
         polygons = _moved(polygons, lambda xy: _projected(xy, crs))
     else:
@@ -55,7 +56,21 @@ def in_degrees(polygons: Polygons, image: PyramidImage) -> Polygons:
 def _projected(points: Points, crs: str) -> Points:
     from rasterio.warp import transform
 
-    return np.column_stack(transform(crs, LONGITUDE_LATITUDE, points[:, 0], points[:, 1]))
+    try:
+        found = np.column_stack(transform(crs, LONGITUDE_LATITUDE, points[:, 0], points[:, 1]))
+    # PROJ's refusals come as many kinds of exception, which rasterio does not publish.
+    except Exception as error:
+        raise _unknown(crs) from error
+    if not np.isfinite(found).all():
+        raise _unknown(crs)
+    return found
+
+
+def _unknown(crs: str) -> UserError:
+    return UserError(
+        f"The image's coordinate reference system, {crs}, cannot be brought to longitude and "
+        "latitude, in which GeoJSON is; choose a name that ends in .gpkg or .qupath.geojson."
+    )
 
 
 def _digits(image: PyramidImage) -> int:

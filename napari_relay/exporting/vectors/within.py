@@ -8,8 +8,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from napari_relay.exporting.vectors.packages import require
 from napari_relay.geometry import Window
-from napari_relay.images.grid import require_rasterio
 from napari_relay.images.pyramid import PyramidImage
 
 
@@ -59,7 +59,7 @@ def draw_area(area: shapely.Geometry | None, window: Window) -> NDArray[np.uint8
     near = shapely.intersection(area, shapely.box(window.x0, window.y0, window.x1, window.y1))
     if not near.area:
         return np.zeros(window[2:], np.uint8)
-    require_rasterio()
+    require("rasterio", "An export of what lies inside an area")
     from rasterio import Affine
     from rasterio.features import rasterize
 

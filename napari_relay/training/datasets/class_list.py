@@ -13,6 +13,10 @@ FORM = '{"classes": [{"name": "field", "color": "#e69f00", "value": 1}, ...], "i
 """What the file says; only the names are needed."""
 
 
+Words = tuple[str, ...]
+"""``NAME=CLASS`` each: what the polygons of a vector file are called, and what they become."""
+
+
 class Entry(NamedTuple):
     """One class as the file has it."""
 
@@ -47,6 +51,22 @@ def read_class_list(path: Path) -> tuple[ClassSchema, ClassTable]:
         raise UserError(f"{path}: {error}") from error
     values = {e.value: place for place, e in enumerate(entries)}
     return schema, ClassTable(values, _colors(path, entries))
+
+
+def read_words(path: Path, schema: ClassSchema) -> Words:
+    """Read what the names of polygons mean that are no class: ``"map": {"NAME": "CLASS"}``.
+
+    Raises
+    ------
+    UserError
+        When the file does not say it so.
+    """
+    said: object = _parsed(path).get("map", {})
+    if not isinstance(said, dict) or not all(isinstance(name, str) for name in said.values()):
+        raise UserError(
+            f'{path}: the map is not {{"name of polygons": "{schema.names[0]}", ...}}; write it so.'
+        )
+    return tuple(f"{name}={meaning}" for name, meaning in said.items())
 
 
 def _parsed(path: Path) -> dict[str, list[object]]:

@@ -1,7 +1,7 @@
 """A plain folder: images, masks, and what the masks' pixels mean.
 
-``images/NAME.*`` goes with ``masks/NAME.png`` or ``.tif``; ``classes.json`` lists
-the classes; ``split.json``, which may be missing, says what is learnt and what is
+``images/NAME.*`` goes with ``masks/NAME.png``, ``.tif`` or polygons; ``classes.json``
+lists the classes; ``split.json``, which may be missing, says what is learnt and what is
 measured on.
 """
 
@@ -11,20 +11,25 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from napari_relay.images import image_suffixes, open_image
-from napari_relay.training.datasets.class_list import read_class_list
-from napari_relay.training.datasets.dataset import SPLITS, Dataset, Split
+from napari_relay.training.datasets.class_list import Words, read_class_list, read_words
+from napari_relay.training.datasets.dataset import SPLITS, Dataset, Sample, Split
 from napari_relay.training.datasets.layout import files_in, listed, not_laid_out, require
+from napari_relay.training.datasets.mask_file import ClassTable
 from napari_relay.training.datasets.pair import Pair, require_masks
-from relay_tokens import UserError
+from napari_relay.training.imported import VECTOR_SUFFIXES
+from napari_relay.training.imported.training_labels import LabelPolygons
+from relay_tokens import ClassSchema, UserError
 
 NAME = "folder"
 LAYOUT = (
-    "a folder of images/NAME.*, masks/NAME.png or .tif, classes.json and, if need be, split.json"
+    "a folder of images/NAME.*, masks/NAME.png, .tif or a vector file, classes.json and, if need "
+    "be, split.json"
 )
-MASK_SUFFIXES = (".png", ".tif", ".tiff")
+MASK_SUFFIXES = (".png", ".tif", ".tiff", *VECTOR_SUFFIXES)
 TRAINED, VALIDATED = 0.8, 0.1
 """Shares of the images that are trained and validated on when no file says so."""
 
@@ -45,7 +50,9 @@ def open_folder(folder: Path) -> Dataset:
     """
     images = _images(folder)
     require(folder, "masks", LAYOUT)
-    schema, table = read_class_list(require(folder, "classes.json", LAYOUT))
+    listing = require(folder, "classes.json", LAYOUT)
+    schema, table = read_class_list(listing)
+    words = read_words(listing, schema)
     splits, notes = _splits(folder / "split.json", list(images))
     pairs = [Pair(n, splits[n], images[n], _mask(folder, n)) for n in images if n in splits]
     require_masks(pairs, "draw it, or take the image out of the folder")
@@ -56,11 +63,24 @@ def open_folder(folder: Path) -> Dataset:
         classes=schema,
         bands=bands,
         samples=tuple(
-            pair.sample(bands, table) for split in SPLITS for pair in pairs if pair.split == split
+            _sample(pair, bands, schema, table, words)
+            for split in SPLITS
+            for pair in pairs
+            if pair.split == split
         ),
         source=f"the folder {folder.resolve().name}",
         notes=notes,
     )
+
+
+def _sample(
+    pair: Pair, bands: tuple[str, ...], schema: ClassSchema, table: ClassTable, words: Words
+) -> Sample:
+    """A pair with its mask, or with its polygons."""
+    sample = pair.sample(bands, table)
+    if pair.mask.suffix.lower() not in VECTOR_SUFFIXES:
+        return sample
+    return replace(sample, labels=LabelPolygons(pair.mask, schema, words))
 
 
 def _images(folder: Path) -> dict[str, Path]:

@@ -75,7 +75,7 @@ class RemappedMask:
     def read(self, window: Window) -> Labels:
         """Read ``(height, width)`` classes; 255 outside, for nodata and for what is unknown."""
         patch = self.mask.read(window)
-        classes = look_up(_codes(patch.pixels), self.table)
+        classes = look_up(pixel_codes(patch.pixels), self.table)
         return np.where(patch.valid, classes, IGNORE_INDEX).astype(np.uint8)
 
 
@@ -92,7 +92,7 @@ def color_code(color: str) -> int:
     return int(color.removeprefix("#"), 16)
 
 
-def _codes(pixels: NDArray[np.generic]) -> NDArray[np.int64]:
+def pixel_codes(pixels: NDArray[np.generic]) -> NDArray[np.int64]:
     """Value, or ``0xrrggbb``, of each pixel ``(rows, cols, band)``."""
     if pixels.shape[2] == 1:
         return pixels[..., 0].astype(np.int64)

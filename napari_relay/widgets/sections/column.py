@@ -5,6 +5,11 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_relay.widgets.timers import single_shot
+
+_LAID_OUT_MS = 30
+"""After this what was unfolded has its size."""
+
 
 class Column(QScrollArea):
     """Sections one below the other; never narrower than the widest of them.
@@ -30,6 +35,18 @@ class Column(QScrollArea):
             column.addWidget(section)
         column.addStretch(1)
         self.setWidget(inner)
+        self._revealed: QWidget | None = None
+        self._soon = single_shot(self, _LAID_OUT_MS, self._reveal)
+
+    def reveal(self, section: QWidget) -> None:
+        """Scroll to a section, once what has just been unfolded in it has its size."""
+        self._revealed = section
+        self._soon.start()
+
+    def _reveal(self) -> None:
+        bar = self.verticalScrollBar()
+        if bar is not None and self._revealed is not None:
+            bar.setValue(min(self._revealed.y(), bar.maximum()))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Grow with what is unfolded."""

@@ -9,12 +9,15 @@ from pathlib import Path
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 
-from napari_relay.annotation.importing import VECTOR_SUFFIXES, imported_painting
+from napari_relay.annotation.importing import ImportedPainting
+from napari_relay.training.imported import VECTOR_SUFFIXES, ImportedLabels
 from napari_relay.widgets.controller import RelayController
+from napari_relay.widgets.import_dialog import ImportDialog
 from napari_relay.widgets.jobs import JobRunner
 from napari_relay.widgets.sections.section import button
+from napari_relay.widgets.session_layers import SessionLayers
 
-_MASKS = ("*.tif", "*.tiff", "*.png", "*.vrt", "*.img", "*.jp2", "*.zarr")
+_MASKS = ("*.tif", "*.tiff", "*.png", "*.vrt", "*.img", "*.jp2", "*.bmp", "*.asc")
 
 
 class CorrectionFiles(QWidget):
@@ -25,10 +28,13 @@ class CorrectionFiles(QWidget):
         self._controller = controller
         self._saving = JobRunner(self)
         self._saving.advanced.connect(self._on_saved)
+        self._reading = JobRunner(self)
+        self.dialog: ImportDialog | None = None
+        """What asks now; None: nothing does."""
         self.import_file = button(
             "Import…",
-            "Corrections from a mask (class numbers) or from polygons with a class column; "
-            "one undo takes them back",
+            "Corrections from a mask (class numbers or colours) or from polygons with a class; "
+            "you see first what becomes of each, and one undo takes them back",
             self._ask_import,
         )
         self.save_log = button(
@@ -43,14 +49,33 @@ class CorrectionFiles(QWidget):
         row.addWidget(self.save_log, 1)
 
     def import_from(self, path: Path) -> None:
-        """Paint what a file says, in the worker."""
+        """Show what a file says, and ask what its classes mean."""
         layers = self._controller.current
-        layer = layers.show_corrections() if layers is not None else None
-        if layers is None or layer is None or layers.session.corrections is None:
+        if layers is None or layers.show_corrections() is None or self.dialog is not None:
             return
-        image, schema = layers.session.image, layers.session.corrections.schema
-        make = partial(imported_painting, path, image, schema)
-        layers.painter.paint(layer, f"Importing {path.name}", make, f"import {path.name}")
+        store = layers.session.corrections
+        if store is None:
+            return
+        self.dialog = ImportDialog(
+            path, layers.session.image, store.schema, self._reading, self.window()
+        )
+        self.dialog.chosen.connect(partial(self._paint, layers))
+        self.dialog.finished.connect(self._on_finished)
+        self.dialog.open()
+
+    def _paint(self, layers: SessionLayers, labels: ImportedLabels) -> None:
+        """Paint what was chosen, in the worker."""
+        layer = layers.show_corrections()
+        if layer is None or layers not in self._controller.layers:
+            return
+        name = labels.file.path.name
+        make = partial(ImportedPainting, labels)
+        layers.painter.paint(layer, f"Importing {name}", make, f"import {name}")
+
+    def _on_finished(self, _result: int) -> None:
+        if self.dialog is not None:
+            self.dialog.deleteLater()
+            self.dialog = None
 
     def save_log_to(self, path: Path) -> None:
         """Write the log of the current image's corrections."""

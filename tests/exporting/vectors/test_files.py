@@ -303,3 +303,24 @@ def test_old_files_beside_a_shapefile_go(tmp_path: Path) -> None:
     assert {p.suffix for p in tmp_path.iterdir() if p.is_file()} == {
         *(".shp", ".shx", ".dbf", ".prj", ".cpg", ".txt")
     }
+
+
+@pytest.mark.parametrize("crs", ["EPSG:1", 'LOCAL_CS["site grid",UNIT["metre",1]]'])
+def test_a_system_without_longitudes_is_refused_by_name(tmp_path: Path, crs: str) -> None:
+    store, image = make_prediction(tmp_path / "s", LABELS, **{**UTM, "crs": crs})
+    with pytest.raises(UserError, match=r"cannot be brought to longitude .*\.gpkg"):
+        list(export_objects(store, image, tmp_path / "a.geojson"))
+    assert {p.name for p in tmp_path.iterdir()} == {"s"}
+
+
+def test_a_system_that_gdal_does_not_know_is_refused(tmp_path: Path) -> None:
+    store, image = make_prediction(tmp_path / "s", LABELS, **{**UTM, "crs": "EPSG:1"})
+    with pytest.raises(UserError, match=r"a\.gpkg cannot be written, since GDAL .* -a_srs"):
+        list(export_objects(store, image, tmp_path / "a.gpkg"))
+
+
+def test_an_image_far_outside_its_system_is_refused(tmp_path: Path) -> None:
+    far = {**UTM, "affine": (0.5, 0.0, 1e12, 0.0, -0.5, 1e12)}
+    store, image = make_prediction(tmp_path / "s", LABELS, **far)
+    with pytest.raises(UserError, match=r"EPSG:32648, cannot be brought to longitude"):
+        list(export_objects(store, image, tmp_path / "a.geojson"))

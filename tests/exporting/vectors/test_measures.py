@@ -191,3 +191,10 @@ def test_options_that_mean_nothing_are_one_sentence(
     store, image = make_prediction(tmp_path / "s", LABELS)
     with pytest.raises(UserError, match=said):
         list(iter_objects(store, image, ObjectOptions(**fields)))
+
+
+def test_another_image_is_refused_by_name(tmp_path: Path) -> None:
+    store, _ = make_prediction(tmp_path / "s", LABELS)
+    other = make_image(LABELS[1:, :, None], source=tmp_path / "other.tif")
+    with pytest.raises(UserError, match=r"90 × 80 px, and .*other\.tif has 90 × 79 px; open"):
+        list(iter_objects(store, other))

@@ -72,7 +72,7 @@ def ask_why(person: Person, place: tuple[int, int]) -> None:
 
 
 def save_the_mask(person: Person, path: Path) -> None:
-    """Press *Save mask…*."""
+    """Press *Save…* in the section *Export*."""
     with person.answering(path):
-        person.press_text(person.panel.export, "Save mask")
+        person.press_text(person.panel.export, "Save…")
     person.wait_for_all()

@@ -106,7 +106,7 @@ class Person:
         """Whether nothing is running that a person would wait for."""
         prober = self.layers.prober
         controller = self.panel.controller
-        runners = (controller.jobs, controller.exports, controller.finetuner.jobs)
+        runners = (controller.jobs, controller.exporter.jobs, controller.finetuner.jobs)
         busy = any(jobs.running for jobs in runners) or self.layers.busy
         return not (
             busy or prober.probing or prober.comparing or self.panel.explore.legend.counting

@@ -15,27 +15,8 @@ from PIL import Image
 
 from napari_relay.exporting import export_labels, export_mask
 from napari_relay.exporting.placement import Placement
-from napari_relay.geometry import Window
-from napari_relay.images.pyramid import PyramidImage
-from napari_relay.inference import PredictionStore, PredictOptions, predict
-from relay_tokens import ClassSchema, UserError
-from tests.inference.samples import make_image, value_checkpoint
-
-CLASSES = ClassSchema.from_names(["soil", "mound", "moat"])
-UTM = Placement((0.5, 0.5), "m", "EPSG:32648", (0.5, 0.0, 400_000.0, 0.0, -0.5, 1_500_000.0))
-
-
-def blobs(height: int, width: int) -> np.ndarray:
-    rows, cols = np.mgrid[:height, :width]
-    return ((rows // 40 + cols // 70) % 3).astype(np.uint8)
-
-
-def predicted(folder: Path, **fields: object) -> tuple[PredictionStore, PyramidImage]:
-    image = make_image(blobs(200, 1100)[..., None], **fields)
-    checkpoint, options = value_checkpoint(3, crop_size=256), PredictOptions(device="cpu")
-    store = PredictionStore.create(folder, image, checkpoint, options)
-    list(predict(checkpoint, image, store, [Window(0, 0, 200, 900)], options))
-    return store, image
+from relay_tokens import UserError
+from tests.exporting.rasters.predictions import CLASSES, UTM, Predicted, blobs
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -43,9 +24,10 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def test_a_mask_is_a_pyramid_without_padding_and_unpredicted_places_are_255(
+    predicted: Predicted,
     tmp_path: Path,
 ) -> None:
-    store, image = predicted(tmp_path / "s")
+    store, image = predicted()
     path = export_mask(store, image, tmp_path / "mask.tif")
     expected = store.read_labels(image.window)
     assert (expected[:, :900] == blobs(200, 900)).all()
@@ -79,13 +61,13 @@ def test_classes_have_their_colours_and_names(tmp_path: Path) -> None:
             tuple(bytes.fromhex(color[1:])) for color in CLASSES.colors
         ]
         described = json.loads(page.description)
-    assert [c["name"] for c in described["classes"]] == ["soil", "mound", "moat"]
+    assert [c["name"] for c in described["classes"]] == ["soil", "mound é", "moat"]
     png = Image.open(export_labels(labels, tmp_path / "a.png", CLASSES)).convert("RGBA")
     assert png.getpixel((0, 0)) == (*bytes.fromhex(CLASSES.colors[0][1:]), 255)
 
 
-def test_a_mask_with_a_crs_is_a_geotiff(tmp_path: Path) -> None:
-    store, image = predicted(tmp_path / "s", **vars(UTM))
+def test_a_mask_with_a_crs_is_a_geotiff(predicted: Predicted, tmp_path: Path) -> None:
+    store, image = predicted(UTM)
     with tifffile.TiffFile(export_mask(store, image, tmp_path / "mask.tif")) as tiff:
         page = tiff.pages[0]
         geo = page.geotiff_tags
@@ -133,7 +115,9 @@ def test_huge_labels_are_written_in_bounded_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mask.jpg", "mask", "mask.shp"])
 def test_other_suffixes_are_refused_by_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match=rf"{name} cannot be written .*\.tif, \.ome\.tif or \.png"):
+    with pytest.raises(
+        UserError, match=rf"{name} cannot be written .*\.tif, \.ome\.tif, \.ome\.zarr or \.png"
+    ):
         export_labels(blobs(9, 9), tmp_path / name)
 
 

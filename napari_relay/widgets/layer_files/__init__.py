@@ -1,0 +1,1 @@
+"""Layers as files, and files as layers: what the manifest's readers and writers do."""
