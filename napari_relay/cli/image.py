@@ -59,6 +59,8 @@ def _image_facts(paths: list[Path]) -> list[tuple[str, str]]:
 
 
 def _facts(image: PyramidImage) -> list[tuple[str, str]]:
+    from napari_relay.images.pixel_size_text import pixel_size_text
+
     height, width = image.shape
     factors = ", ".join(f"{factor:g}" for factor in image.factors)
     facts = [
@@ -67,21 +69,12 @@ def _facts(image: PyramidImage) -> list[tuple[str, str]]:
         ("levels", f"{len(image.levels)} (downsampled by {factors})"),
         ("bands", f"{len(image.bands)} ({', '.join(image.bands)})"),
         ("data type", image.dtype.name),
-        ("pixel size", _pixel_size_text(image)),
+        ("pixel size", pixel_size_text(image)),
         ("CRS", image.crs or "none"),
     ]
     if image.synthetic is not None:
         facts.append(("synthetic", image.synthetic))
     return facts if image.nodata is None else [*facts, ("nodata", f"{image.nodata:g}")]
-
-
-def _pixel_size_text(image: PyramidImage) -> str:
-    if image.pixel_size is None:
-        return "unknown"
-    rows, cols = image.pixel_size
-    unit = (image.unit or "").replace("um", "µm")
-    size = f"{cols:g}" if rows == cols else f"{cols:g} × {rows:g}"
-    return f"{size} {unit}".strip()
 
 
 def _fitting_models(image: PyramidImage) -> list[str]:

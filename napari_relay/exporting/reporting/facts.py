@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from napari_relay import __version__
 from napari_relay.exporting.reporting.sums import PredictionSums
 from napari_relay.images.areas import area_text
+from napari_relay.images.pixel_size_text import pixel_size_text
 from napari_relay.images.pyramid import PyramidImage
 from napari_relay.inference.store import PredictionStore
 
@@ -61,13 +62,3 @@ def percent(share: float) -> str:
     if shown == "0%" and share > 0:
         shown = "<0.1%"
     return shown.replace("%", "\u202f%")
-
-
-def pixel_size_text(image: PyramidImage) -> str:
-    """E.g. ``0.5 µm`` or ``0.25 × 0.5 m`` (width × height); ``unknown`` without one."""
-    if image.pixel_size is None:
-        return "unknown"
-    rows, cols = image.pixel_size
-    unit = (image.unit or "").replace("um", "µm")
-    size = f"{cols:g}" if rows == cols else f"{cols:g} × {rows:g}"
-    return f"{size} {unit}".strip()
