@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_relay.inference import PredictionStore
 from napari_relay.inference.levels import LevelArray
 from napari_relay.widgets.session_layers import SessionLayers
+from napari_relay.widgets.swipe_line import SwipeLine
 
 _Key = tuple[slice, slice]
 
@@ -74,6 +75,7 @@ class VersionSwipe:
     def __init__(self, layers: SessionLayers) -> None:
         self._layers = layers
         self._border = Border()
+        self.line = SwipeLine(layers)
         self.is_on = False
 
     def begin(self, old: PredictionStore) -> None:
@@ -89,14 +91,17 @@ class VersionSwipe:
         self.is_on = True
 
     def move(self, column: float) -> None:
-        """Put the border at a level-0 column."""
+        """Put the border, and a line on it, at a level-0 column."""
         self._border.column = column
         if self.is_on and self._layers.prediction is not None:
             self._layers.prediction.refresh()
+            self.line.show(round(column))
 
     def end(self) -> None:
-        """Show the prediction in use alone."""
+        """Show the prediction in use alone, if the image is open."""
+        self.line.remove()
         store, layer = self._layers.session.store, self._layers.prediction
-        if self.is_on and store is not None and layer is not None:
+        there = layer is not None and layer in self._layers.viewer.layers
+        if self.is_on and store is not None and layer is not None and there:
             layer.data = list(store.labels)
         self.is_on = False

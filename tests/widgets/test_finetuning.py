@@ -74,8 +74,15 @@ def test_an_offer_is_looked_at_accepted_swiped_and_deleted(
     swiped = np.asarray(layer.data[0][0:160, 0:200])
     assert np.array_equal(swiped[:, :middle], before[:, :middle])
     assert np.array_equal(swiped[:, middle:], after[:, middle:])
+    line = controller.viewer.layers["Before | now"]
+    assert [ends[:, 1].tolist() for ends in line.data] == [[middle - 0.5] * 2] * 2
+    thin = line.edge_width[1] * controller.viewer.scene.camera.zoom
+    controller.viewer.scene.camera.zoom *= 3
+    assert line.edge_width[1] * controller.viewer.scene.camera.zoom == pytest.approx(thin)
+    assert controller.current.prediction is layer
     section.versions.swipe.setValue(0)
     assert np.array_equal(np.asarray(layer.data[0][0:160, 0:200]), after)
+    wait_for(lambda: line not in controller.viewer.layers)
 
     section.versions.select(0)
     click(qtbot, section.versions.use)

@@ -51,7 +51,7 @@ class VersionPart(QWidget):
     def __init__(self, controller: RelayController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._controller = controller
-        self._swipe: tuple[SessionLayers, VersionSwipe] | None = None
+        self._swipe: VersionSwipe | None = None
         self.list = _empty_list()
         self.list.itemDoubleClicked.connect(self._use)
         self.list.itemSelectionChanged.connect(self._on_selected)
@@ -159,9 +159,9 @@ class VersionPart(QWidget):
         if self._swipe is None:
             self._swipe = self._begun(layers)
         if self._swipe is not None:
-            self._swipe[1].move(view.x0 + view.width * value / _STEPS)
+            self._swipe.move(view.x0 + view.width * value / _STEPS)
 
-    def _begun(self, layers: SessionLayers) -> tuple[SessionLayers, VersionSwipe] | None:
+    def _begun(self, layers: SessionLayers) -> VersionSwipe | None:
         parent = layers.session.parent()
         try:
             old = None if parent is None else layers.session.prediction_of(parent)
@@ -172,14 +172,14 @@ class VersionPart(QWidget):
             return None
         swipe = VersionSwipe(layers)
         swipe.begin(old)
-        return layers, swipe
+        return swipe
 
     def _end_swipe(self) -> None:
         """Show the prediction in use alone."""
         swipe = self._swipe
         self._forget_swipe()
-        if swipe is not None and swipe[0] in self._controller.layers:
-            swipe[1].end()
+        if swipe is not None:
+            swipe.end()
 
     def _forget_swipe(self) -> None:
         self._swipe = None
