@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from qtpy.QtGui import QHelpEvent
 from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_relay.geometry import Window
+from napari_relay.images.relief import STYLES
+from napari_relay.inference.attention_choice import AttentionChoice
+from napari_relay.samples import sample_terrain
 from napari_relay.sessions import Project, read_manifest
 from napari_relay.widgets.app import add_start_page
 from napari_relay.widgets.band_display import BandChoice
@@ -21,6 +26,7 @@ from napari_relay.widgets.panel import RelayPanel
 from napari_relay.widgets.session_desk import SessionDesk
 from napari_relay.widgets.start_page import StartPage
 from tests.colors import write_picture
+from tests.widgets.file_drop import drop
 
 Wait = Callable[[Callable[[], bool]], None]
 PLACE = Window(40, 60, 80, 90)
@@ -36,6 +42,15 @@ def open_session(panel: RelayPanel, folder: Path, images: int, wait_for: Wait) -
     assert desk.open(folder)
     wait_for(lambda: len(panel.controller.layers) == images and not desk.keeper.restoring)
     return desk
+
+
+def save(panel: RelayPanel, target: Path, wait_for: Wait) -> Path:
+    """Save the session of a window under a name, and go on there."""
+    desk = panel.sessions
+    desk.saver.save_as(target)
+    wait_for(lambda: desk.keeper.project is not None and not desk.keeper.project.is_unnamed)
+    wait_for(lambda: not desk.saver.jobs.running)
+    return target.with_name(f"{target.name}.relay")
 
 
 @pytest.fixture
@@ -72,11 +87,7 @@ def worked(ready: RelayPanel, tmp_path: Path, wait_for: Wait) -> RelayPanel:
 @pytest.fixture
 def saved(worked: RelayPanel, tmp_path: Path, wait_for: Wait) -> Path:
     """The session of ``worked`` under a name; it is open."""
-    desk = worked.sessions
-    desk.saver.save_as(tmp_path / "elsewhere" / "study")
-    wait_for(lambda: desk.keeper.project is not None and not desk.keeper.project.is_unnamed)
-    wait_for(lambda: not desk.saver.jobs.running)
-    return tmp_path / "elsewhere" / "study.relay"
+    return save(worked, tmp_path / "elsewhere" / "study", wait_for)
 
 
 def test_a_saved_session_opens_as_it_was_left_with_all_its_images(
@@ -115,6 +126,50 @@ def test_a_saved_session_opens_as_it_was_left_with_all_its_images(
     np.testing.assert_allclose(tuple(viewer.scene.camera.center)[-2:], camera[0])
     assert viewer.scene.camera.zoom == pytest.approx(camera[1])
     assert controller.layers[1].session.checkpoint is None
+
+
+def test_the_version_in_use_and_the_attention_in_view_come_back(
+    ready: RelayPanel, viewer: Viewer, tmp_path: Path, wait_for: Wait
+) -> None:
+    controller, desk = ready.controller, ready.sessions
+    for _ in range(2):
+        controller.session.accept(controller.session.checkpoint)
+    controller.use_version(controller.session.versions()[1])
+    wait_for(lambda: not controller.jobs.running)
+    controller.predict_all()
+    wait_for(lambda: not controller.jobs.running)
+    choice = AttentionChoice("patch_to_relay", 1, 2, None)
+    ready.attention.choose(["global"], choice)
+    wait_for(lambda: not controller.current.busy)
+    folder = save(ready, tmp_path / "study", wait_for)
+    viewer.layers.clear()
+    wait_for(lambda: desk.keeper.project is None)
+    open_session(ready, folder, 1, wait_for)
+    layers = controller.layers[0]
+    assert layers.session.version.number == 1
+    assert [version.number for version in layers.session.versions()] == [0, 1, 2]
+    assert layers.session.store.finished.all()
+    assert tuple(layers.attention.shown) == ("global",)
+    assert layers.attention.choice == choice
+    assert ready.attention.choice() == choice
+
+
+def test_the_relief_of_terrain_comes_back(
+    panel: RelayPanel, viewer: Viewer, tmp_path: Path, wait_for: Wait
+) -> None:
+    controller, style = panel.controller, STYLES[1]
+    controller.open(sample_terrain())
+    wait_for(lambda: len(controller.layers) == 1 and not controller.jobs.running)
+    base, image = controller.layers[0].base, controller.layers[0].session.image
+    panel.image.reliefs.show(base, image, style)
+    folder = save(panel, tmp_path / "terrain", wait_for)
+    viewer.layers.clear()
+    wait_for(lambda: panel.sessions.keeper.project is None)
+    open_session(panel, folder, 1, wait_for)
+    base = controller.layers[0].base
+    assert panel.image.reliefs.style_of(base) == style
+    assert (base.visible, panel.image.reliefs.layer_of(base).visible) == (False, True)
+    assert panel.image.relief.currentText() == style.label
 
 
 def test_a_change_is_on_disk_within_two_seconds_and_the_old_place_keeps_the_corrections(
@@ -233,3 +288,48 @@ def test_what_is_open_when_the_window_closes_stays_in_the_session(
     worked.controller.close()
     assert [entry.name for entry in read_manifest(saved).images] == ["picture.tif", "second.tif"]
     assert not Project.open(saved).read_only
+
+
+def test_a_session_that_is_dropped_on_the_canvas_opens(
+    saved: Path, worked: RelayPanel, viewer: Viewer, wait_for: Wait
+) -> None:
+    viewer.layers.clear()
+    wait_for(lambda: worked.sessions.keeper.project is None)
+    drop(worked, saved)
+    wait_for(lambda: len(worked.controller.layers) == 2 and not worked.sessions.keeper.restoring)
+    assert worked.sessions.part.name.text() == "Session: study"
+
+
+_OPENED_FROM_THE_COMMAND_LINE = """
+import sys
+from napari.qt import get_qapp
+from qtpy.QtCore import QTimer
+from napari_relay.cli import main
+from napari_relay.widgets.panel import RelayPanel
+
+def look():
+    (panel,) = [w for w in get_qapp().allWidgets() if isinstance(w, RelayPanel)] or [None]
+    if panel and panel.controller.layers and not panel.sessions.keeper.restoring:
+        timer.stop()
+        names = [layers.base.name for layers in panel.controller.layers]
+        print(panel.sessions.part.name.text(), *names, sep="|")
+        panel.controller.viewer.close()
+
+get_qapp()
+timer = QTimer()
+timer.timeout.connect(look)
+timer.start(50)
+sys.argv = ["napari-relay", "app", sys.argv[1]]
+main()
+"""
+
+
+def test_a_session_that_the_command_names_opens(
+    saved: Path, worked: RelayPanel, viewer: Viewer, wait_for: Wait
+) -> None:
+    viewer.layers.clear()
+    wait_for(lambda: worked.sessions.keeper.project is None)
+    arguments = [sys.executable, "-c", _OPENED_FROM_THE_COMMAND_LINE, str(saved)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["Session: study|picture|second"], done.stderr
+    assert done.returncode == 0
