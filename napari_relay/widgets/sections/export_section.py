@@ -106,14 +106,15 @@ class ExportSection(Section):
             self._timer.start()
 
     def _follow(self) -> None:
+        """Listen by methods of this widget alone, which Qt lets go of with the widget."""
         controller, exporter = self._controller, self._controller.exporter
         self.what.currentIndexChanged.connect(self._on_what)
-        self.format.currentIndexChanged.connect(lambda _row: self._show_tip())
+        self.format.currentIndexChanged.connect(self._show_tip)
         self.status.linkActivated.connect(_open_link)
         controller.model_changed.connect(self._refresh)
         controller.predicted.connect(self._on_tile)
-        controller.jobs.ended.connect(lambda _name, _complete: self._show_coverage())
-        exporter.jobs.started.connect(lambda _name: self._on_running(True))
+        controller.jobs.ended.connect(self._show_coverage)
+        exporter.jobs.started.connect(self._on_started)
         exporter.jobs.ended.connect(self._on_ended)
         exporter.jobs.advanced.connect(self._on_advanced)
         exporter.saved.connect(self._on_saved)
@@ -229,6 +230,9 @@ class ExportSection(Section):
         self.coverage.setVisible(bool(words))
 
     # --- while it runs
+
+    def _on_started(self) -> None:
+        self._on_running(True)
 
     def _on_running(self, running: bool) -> None:
         self.save.setVisible(not running)
