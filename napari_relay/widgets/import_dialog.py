@@ -92,7 +92,10 @@ class ImportDialog(QDialog):
         self._read(None)
 
     def _buttons(self) -> None:
-        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.buttons = QDialogButtonBox()
+        cancel = QPushButton("Cancel")
+        cancel.setAutoDefault(False)  # Return means Import, whatever had the focus before
+        self.buttons.addButton(cancel, QDialogButtonBox.ButtonRole.RejectRole)
         self.take = QPushButton("Import")
         self.buttons.addButton(self.take, QDialogButtonBox.ButtonRole.AcceptRole)
         self.buttons.accepted.connect(self.accept)
@@ -104,6 +107,7 @@ class ImportDialog(QDialog):
         area.setWidget(self.table)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the table's choices take it
         self._column_row = QWidget()
         row = QHBoxLayout(self._column_row)
         row.setContentsMargins(0, 0, 0, 0)
@@ -183,6 +187,7 @@ class ImportDialog(QDialog):
         self.table.show_classes(summary.classes, summary.unit)
         first = next((self.table.choices[one.key] for one in self.table.missing), self.take)
         self._tell()
+        first.show()  # Qt would show it later, and a window that is raised before looks elsewhere
         first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _tell(self) -> None:
