@@ -36,6 +36,7 @@ from napari_relay.inference import (
     read_crop_pair,
     share_interpreter,
 )
+from napari_relay.inference.devices import autocast_dtype, choose_device
 from relay_tokens import Checkpoint, load_model
 
 MODELS = ("slope-vit-tiny", "tissue-vit-tiny")
@@ -74,6 +75,8 @@ def main() -> None:
         "--threads", type=int, default=max((os.cpu_count() or 1) - 1, 1), help="Of the model."
     )
     parser.add_argument("--models", nargs="+", default=list(MODELS))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=BATCH, help="Crop pairs a forward pass.")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/engine.json"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -86,7 +89,7 @@ def main() -> None:
             for attention in (False, True):
                 timings.append(_measure(name, checkpoint, image, attention, arguments))
                 print(timings[-1])
-    document = {"machine": _machine(), "timings": [asdict(t) for t in timings]}
+    document = {"machine": _machine(arguments), "timings": [asdict(t) for t in timings]}
     arguments.output.write_text(json.dumps(document, indent=2) + "\n")
 
 
@@ -125,7 +128,9 @@ def _measure(
     attention: bool,
     arguments: argparse.Namespace,
 ) -> Timing:
-    options = PredictOptions(batch_size=BATCH, device="cpu", attention=attention)
+    options = PredictOptions(
+        batch_size=arguments.batch, device=arguments.device, attention=attention
+    )
     with tempfile.TemporaryDirectory() as folder:
         store = PredictionStore.create(Path(folder) / "grid", image, checkpoint, options)
         grid = store.grid
@@ -133,7 +138,7 @@ def _measure(
     window = Window(0, 0, side, side)
     tiles = len(grid.tiles_in(window))
     crops = len(grid.tiles_in(window.expanded(1)))
-    bare = _bare(checkpoint, image, store, attention, crops)
+    bare = _bare(checkpoint, image, store, options, crops)
     _timed(bare)
     times = []
     for _ in range(arguments.rounds):
@@ -156,21 +161,27 @@ def _bare(
     checkpoint: Checkpoint,
     image: PyramidImage,
     store: PredictionStore,
-    attention: bool,
+    options: PredictOptions,
     crops: int,
 ) -> Callable[[], None]:
     """The model alone over ``crops`` crop pairs that were read before."""
     config, metadata = checkpoint.model.config, checkpoint.metadata
     windows = [store.grid.crop(3 + k // 8, 3 + k % 8) for k in range(CROPS_KEPT)]
     pairs = [read_crop_pair(image, window, config, metadata) for window in windows]
-    local = torch.from_numpy(np.stack([pair.local for pair in pairs]))
-    wide = torch.from_numpy(np.stack([pair.global_ for pair in pairs]))
+    device, size = choose_device(options.device), options.batch_size
+    dtype = autocast_dtype(device, options.precision)
+    local = torch.from_numpy(np.stack([pair.local for pair in pairs])).to(device)
+    wide = torch.from_numpy(np.stack([pair.global_ for pair in pairs])).to(device)
+    model = checkpoint.model.to(device)
 
+    @torch.inference_mode()
     def run() -> None:
-        with torch.inference_mode():
-            for first in range(0, crops, BATCH):
-                part = slice(first % CROPS_KEPT, first % CROPS_KEPT + min(BATCH, crops - first))
-                checkpoint.model(local[part], wide[part], attention)
+        for first in range(0, crops, size):
+            start = first % CROPS_KEPT
+            part = slice(start, start + min(size, crops - first))
+            with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                output = model(local[part], wide[part], options.attention)
+        output.local_logits.sum().item()  # a GPU is waited for
 
     return run
 
@@ -189,14 +200,19 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _machine() -> dict[str, object]:
+def _machine(arguments: argparse.Namespace) -> dict[str, object]:
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "batch": BATCH,
+        "device": _device_name(arguments.device),
+        "batch": arguments.batch,
     }
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device.startswith("cuda") else device
 
 
 if __name__ == "__main__":

@@ -27,6 +27,12 @@ from napari_relay.images.source import (
     native_dtype,
 )
 from napari_relay.images.tiff_level import OpenTiff, StoredArray, TiffLevel
+from napari_relay.images.tiff_series import (
+    all_series,
+    open_decoded,
+    stored_axes,
+    stored_shape,
+)
 from relay_tokens import UserError
 
 # tifffile logs what it finds odd in a file; without a handler Python prints that.
@@ -109,7 +115,7 @@ def _source(file: OpenTiff) -> ImageSource:
 
 def _main_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
     """The first of the largest images; a slide's label and overview are smaller."""
-    candidates = [s for s in tif.series if {"Y", "X"} <= set(s.get_axes(False)) and s.size]
+    candidates = [s for s in all_series(tif) if {"Y", "X"} <= set(stored_axes(s)) and s.size]
     if not candidates and _has_lost_pages(tif):
         raise UserError(f"{path} is cut off: no image in it can be read; copy it again.")
     if not candidates:
@@ -182,7 +188,7 @@ def _level(file: OpenTiff, series: tifffile.TiffPageSeries, number: int) -> Tiff
     native_dtype(np.dtype(level.dtype), file.path)
     _check(file.path, level)
     array = _stored(file, series, number)
-    axes, page = level.get_axes(False), level.keyframe
+    axes, page = stored_axes(level), level.keyframe
     band_axes = _band_axes(axes, array.shape)
     palette = _palette(page)
     stored = math.prod(array.shape[axis] for axis in band_axes)
@@ -196,14 +202,12 @@ def _level(file: OpenTiff, series: tifffile.TiffPageSeries, number: int) -> Tiff
 def _stored(file: OpenTiff, series: tifffile.TiffPageSeries, number: int) -> StoredArray:
     """The array of a level: of its bytes where they are the pixels, else decoded."""
     level, dtype = series.levels[number], np.dtype(series.dtype)
-    axes: str = level.get_axes(False)
     if level.dataoffset is None or level.transform is not None or dtype.kind not in "uif":
-        return zarr.open_array(series.aszarr(level=number, squeeze=False), mode="r")
+        return open_decoded(series, number)
     dtype = dtype.newbyteorder(file.tif.byteorder)
-    handle, shape = file.tif.filehandle, level.get_shape(False)
-    return ContiguousArray(
-        file.pixels, level.dataoffset, shape, dtype, axes.index("Y"), handle.lock
-    )
+    handle, shape = file.tif.filehandle, stored_shape(level)
+    rows = stored_axes(level).index("Y")
+    return ContiguousArray(file.pixels, level.dataoffset, shape, dtype, rows, handle.lock)
 
 
 def _check(path: Path, level: tifffile.TiffPageSeries) -> None:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from napari_relay.images.source import Placement
+from napari_relay.images.tiff_series import all_series
 
 MICROMETRES = {
     "nm": 1e-3,
@@ -69,7 +70,7 @@ def _ome_pixels(
         found = ElementTree.fromstring(tif.ome_metadata or "").findall("{*}Image/{*}Pixels")
     except ElementTree.ParseError:
         return None
-    index = tif.series.index(series)
+    index = all_series(tif).index(series)
     return found[index] if index < len(found) else None
 
 
