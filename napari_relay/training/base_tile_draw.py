@@ -23,6 +23,8 @@ MOST_BYTES = 16_000_000
 """Of all tiles before they are compressed, a byte a value: 3 to 4 MB in the file."""
 FEWEST = 12
 """Tiles, however large they are."""
+OVERLAP = 2
+"""Tiles over each place of the data on average, at most: more say nothing new."""
 MEASURED = 0.3
 """Share of the tiles that are measured on."""
 TRIES = 40
@@ -50,7 +52,7 @@ def draw_base_tiles(
         Of the choice.
     """
     readers = ExampleReaders(images, config, metadata)
-    total = max(_count(config), FEWEST)
+    total = _count(images, config)
     measured = round(MEASURED * total)
     chosen, weights = _held_out(readers, measured, np.random.default_rng([seed, 9]))
     return BaseTiles(
@@ -58,9 +60,11 @@ def draw_base_tiles(
     )
 
 
-def _count(config: RelayConfig) -> int:
+def _count(images: Sequence[LabelledImage], config: RelayConfig) -> int:
     crops = 1 if config.context_factor is None else 2
-    return MOST_BYTES // (config.crop_size**2 * (crops * config.in_channels + 1))
+    room = MOST_BYTES // (config.crop_size**2 * (crops * config.in_channels + 1))
+    side_by_side = sum(image.split.image.area / image.split.crop_size**2 for image in images)
+    return max(min(room, round(OVERLAP * side_by_side)), FEWEST)
 
 
 def _trained(
