@@ -17,7 +17,7 @@ import tifffile
 from napari_relay.geometry import Window
 from napari_relay.inference import PredictionStore
 
-SIDE = 1000
+SIDE = 640
 
 
 def start(image: Path, model: Path, store: Path) -> subprocess.Popen[str]:

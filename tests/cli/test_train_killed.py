@@ -15,7 +15,7 @@ from tests.cli.conftest import Run
 from tests.cli.small_training import start, steps_done, words, write_data
 
 CLI = "napari_relay.cli"
-STEPS = "60"
+STEPS = "36"
 
 
 def wait_for_steps(process: subprocess.Popen[str], output: Path, more: int) -> None:
@@ -35,7 +35,7 @@ def test_a_killed_and_an_interrupted_training_end_with_the_same_bytes(
     whole, killed = (words(tmp_path, output, "--steps", STEPS) for output in outputs)
     for _ in range(2):
         process = start(CLI, *killed)
-        wait_for_steps(process, outputs[1], random.randint(1, 15))
+        wait_for_steps(process, outputs[1], random.randint(1, 8))
         time.sleep(random.uniform(0, 0.05))
         process.kill()
         process.communicate()

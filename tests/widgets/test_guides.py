@@ -19,7 +19,7 @@ from tests.widgets.guides import archaeologist, pathologist, researcher
 from tests.widgets.guides.person import Person
 
 Wait = Callable[[Callable[[], bool]], None]
-STEPS = 20
+STEPS = 8
 """Of the fine-tuning; the guide has the usual number."""
 
 pytestmark = pytest.mark.slow

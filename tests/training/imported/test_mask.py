@@ -94,7 +94,7 @@ def test_nodata_is_nothing_and_a_picture_is_no_mask(image: PyramidImage, tmp_pat
     path = tmp_path / "m.tif"
     profile = {"count": 1, "height": SHAPE[0], "width": SHAPE[1], "dtype": "int16", "nodata": -1}
     with rasterio.open(path, "w", driver="GTiff", transform=PLACE, crs=UTM, **profile) as raster:
-        raster.write(np.where(values() == 255, -1, values()).astype(np.int16), 1)
+        raster.write(np.where(values() == 255, -1, values().astype(np.int16)), 1)
     np.testing.assert_array_equal(read(path, image), values())
     noise = np.random.default_rng(0).integers(0, 255, (*SHAPE, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png")
