@@ -79,6 +79,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=BATCH, help="Crop pairs a forward pass.")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/engine.json"))
     arguments = parser.parse_args()
+    if CROPS_KEPT % arguments.batch:
+        parser.error(f"--batch must divide {CROPS_KEPT}, the crops that the bare model runs over")
     torch.set_num_threads(arguments.threads)
     share_interpreter()
     timings: list[Timing] = []

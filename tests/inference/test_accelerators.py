@@ -71,7 +71,7 @@ def test_in_bfloat16_nearly_all_pixels_keep_their_class(
     assert same.mean() > 0.97
 
 
-def test_two_runs_on_a_gpu_give_the_same_bits_whatever_is_in_a_batch(
+def test_two_runs_on_a_gpu_give_the_same_bits_however_many_threads_read(
     image: PyramidImage, tmp_path: Path
 ) -> None:
     one = run(tmp_path / "one", tiny_relay(), image, GPU)

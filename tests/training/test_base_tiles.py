@@ -80,6 +80,14 @@ def test_what_is_learnt_shares_no_pixel_with_what_is_measured_on() -> None:
             assert (held_out[np.rint(y).astype(int), np.rint(x).astype(int)] == expected).all()
 
 
+def test_little_data_gives_no_more_tiles_than_cover_it_twice() -> None:
+    image, labels = blobs(320)
+    split = split_image(image.shape, CONFIG.crop_size, 0.2, 0, labels)
+    tiles = draw_base_tiles([labelled_image(image, labels, split)], CONFIG, METADATA)
+    count = len(tiles.learnt) + len(tiles.measured)
+    assert 12 < count <= 2 * (320 / CONFIG.crop_size) ** 2
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_each_window_is_drawn_with_the_chance_that_its_weight_makes_up_for(
     seed: int, count: int
